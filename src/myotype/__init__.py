@@ -1,0 +1,1 @@
+"""myotype reads what a person types from the muscles of the forearms."""

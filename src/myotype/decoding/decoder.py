@@ -1,0 +1,120 @@
+"""What every decoder takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from myotype.errors import InputError
+from myotype.keyboard import N_LABELS, labels_to_text
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Decoded labels in order.
+
+    Attributes
+    ----------
+    labels
+        (n,) labels of keys.
+    frames
+        (n,) emission frame in which each begins, counted from the stream's first.
+    confidences
+        (n,) probabilities, 0 to 1.
+    """
+
+    labels: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    frames: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    confidences: FloatArray = field(default_factory=lambda: np.zeros(0, np.float64))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one push of emissions added.
+
+    Attributes
+    ----------
+    committed
+        New labels that will never change.
+    pending
+        All labels after the committed ones, as they look now.
+    """
+
+    committed: Labels = field(default_factory=Labels)
+    pending: Labels = field(default_factory=Labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One reading of whole emissions.
+
+    Attributes
+    ----------
+    labels
+        (n,) labels of keys.
+    frames
+        (n,) emission frame in which each begins.
+    confidences
+        (n,) probabilities, 0 to 1.
+    score
+        Natural logarithm; what it sums up is the decoder's to say.
+    """
+
+    labels: IntArray
+    frames: IntArray
+    confidences: FloatArray
+    score: float
+
+    @property
+    def text(self) -> str:
+        """The key sequence, one symbol a key."""
+        return labels_to_text(self.labels)
+
+
+class DecoderStream(Protocol):
+    """A decoder at work on one stream of emissions."""
+
+    def push(self, emissions: npt.NDArray[np.floating]) -> Decoded:
+        """Decode the next emissions, (frames, labels) natural-log probabilities; any number of frames."""
+
+    def finish(self) -> Decoded:
+        """Commit what is pending: the stream has ended."""
+
+    def copy(self) -> Self:
+        """Give an independent stream that goes on from the same point."""
+
+
+class Decoder(Protocol):
+    """Turns emissions into labels; shared and read-only, while each stream owns its state."""
+
+    def decode(self, emissions: npt.NDArray[np.floating], n_best: int = 1) -> list[Hypothesis]:
+        """Decode whole emissions into at most `n_best` hypotheses, best first."""
+
+    def stream(self) -> DecoderStream:
+        """Begin a new stream."""
+
+
+def check_emissions(emissions: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Refuse what are not natural-log probabilities of all labels.
+
+    Raises
+    ------
+    InputError
+        If the shape is not (frames, labels), or a value is NaN or above 0 by more than rounding.
+    """
+    emissions = np.asarray(emissions)
+    if emissions.ndim != 2 or emissions.shape[1] != N_LABELS:
+        raise InputError(f"emissions have shape {emissions.shape}; expected (frames, {N_LABELS})")
+    if not (emissions <= 1e-3).all():  # NaN fails this too
+        frame = int(np.argmax(~(emissions <= 1e-3).all(axis=1)))
+        raise InputError(f"emissions are not log-probabilities: frame {frame} has a value that is NaN or above 0")
+    return emissions

@@ -1,0 +1,271 @@
+"""Streaming layers: each maps ``(x, state)`` to ``(y, state)``, and an absent state means "from the beginning".
+
+A layer's state is what it still needs of its past input. Feeding a signal in pieces, each with the state that the piece
+before returned, gives the same output as feeding it whole, whatever the pieces. States are plain tensors (or lists of
+them), so they can be copied, compared, and stacked into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Pooling = Literal["mean", "max"]
+
+
+class LogSpectrogram(nn.Module):
+    """Log power spectrogram of every channel, from samples as they come.
+
+    The short-time Fourier transform is a strided convolution with the windowed cosines and sines, so that it runs
+    wherever convolutions run. Power is divided by the window's energy; log10(power + eps) is taken. Nothing is padded
+    and frames are not centred: frame i is computed from samples [hop * i, hop * i + n_fft).
+
+    Parameters
+    ----------
+    n_fft
+        Window length in samples; the window is a periodic Hann window.
+    hop_length
+        Samples from one frame to the next.
+    log_eps
+        Added to the power before the logarithm.
+    """
+
+    def __init__(self, n_fft: int = 64, hop_length: int = 16, log_eps: float = 1e-6) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.log_eps = log_eps
+        self.n_bins = n_fft // 2 + 1
+        # In double precision first: the transform's own error then is that of its float32 products alone.
+        time = torch.arange(n_fft, dtype=torch.float64)
+        window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64)
+        angle = 2 * torch.pi / n_fft * torch.outer(torch.arange(self.n_bins, dtype=torch.float64), time)
+        basis = torch.cat([torch.cos(angle), torch.sin(angle)]) * window / window.square().sum().sqrt()
+        self.register_buffer("basis", basis.float().unsqueeze(1), persistent=False)
+        self.basis: Tensor
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Transform samples into frames.
+
+        Parameters
+        ----------
+        x
+            (batch, channels, samples)
+        state
+            (batch, channels, at most n_fft - 1): samples that were not yet used up.
+
+        Returns
+        -------
+        frames
+            (batch, frames, channels, bins)
+        state
+            For the next call.
+        """
+        if state is not None:
+            x = torch.cat([state, x], dim=-1)
+        batch, channels, n_samples = x.shape
+        n_frames = max((n_samples - self.n_fft) // self.hop_length + 1, 0)
+        if n_frames == 0:
+            return x.new_zeros(batch, 0, channels, self.n_bins), x
+        waves = nn.functional.conv1d(x.reshape(batch * channels, 1, n_samples), self.basis, stride=self.hop_length)
+        power = waves.square().unflatten(1, (2, self.n_bins)).sum(1)  # (batch * channels, bins, frames)
+        log_power = torch.log10(power + self.log_eps)
+        frames = log_power.unflatten(0, (batch, channels)).permute(0, 3, 1, 2)
+        return frames, x[..., n_frames * self.hop_length :]
+
+
+class SpectrogramNorm(nn.Module):
+    """Batch normalisation of every channel, over batch, frequency and time.
+
+    Parameters
+    ----------
+    n_chans
+        Number of channels.
+    """
+
+    def __init__(self, n_chans: int) -> None:
+        super().__init__()
+        self.batch_norm = nn.BatchNorm2d(n_chans)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (batch, frames, channels, bins); shape unchanged."""
+        normed: Tensor = self.batch_norm(x.permute(0, 2, 3, 1))  # channels second, as BatchNorm2d wants them
+        return normed.permute(0, 3, 1, 2)
+
+
+class RotationInvariantMLP(nn.Module):
+    """The same MLP on a band rolled round its ring of electrodes, pooled over the rolls.
+
+    Parameters
+    ----------
+    in_features
+        Electrodes times bins.
+    mlp_features
+        Width of each layer.
+    offsets
+        By how many electrodes to roll.
+    pooling
+        How to pool over the rolls.
+    activation
+        Class of the activation between layers.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        mlp_features: Sequence[int],
+        offsets: Sequence[int] = (-1, 0, 1),
+        pooling: Pooling = "mean",
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__()
+        widths = [in_features, *mlp_features]
+        layers: list[nn.Module] = []
+        for width_in, width_out in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(width_in, width_out), activation()]
+        self.mlp = nn.Sequential(*layers)
+        self.offsets = tuple(offsets)
+        self.pooling = pooling
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, frames, electrodes, bins) to (batch, frames, features)."""
+        rolled = torch.stack([x.roll(offset, dims=2) for offset in self.offsets], dim=2)
+        features: Tensor = self.mlp(rolled.flatten(3))  # (batch, frames, offsets, features)
+        return features.amax(2) if self.pooling == "max" else features.mean(2)
+
+
+class MultiBandMLP(nn.Module):
+    """One rotation-invariant MLP for each band; their features are concatenated, left band first."""
+
+    def __init__(
+        self,
+        num_bands: int,
+        in_features: int,
+        mlp_features: Sequence[int],
+        offsets: Sequence[int] = (-1, 0, 1),
+        pooling: Pooling = "mean",
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__()
+        self.mlps = nn.ModuleList(
+            RotationInvariantMLP(in_features, mlp_features, offsets, pooling, activation) for _ in range(num_bands)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, frames, channels, bins) to (batch, frames, bands * features)."""
+        bands = x.unflatten(2, (len(self.mlps), -1)).unbind(2)
+        return torch.cat([mlp(band) for mlp, band in zip(self.mlps, bands, strict=True)], dim=-1)
+
+
+class TDSConv2dBlock(nn.Module):
+    """Time-depth-separable convolution over time with a causal residual (Hannun et al. 2019).
+
+    Features are viewed as `channels` times `width`; the kernel spans all channels and `kernel_width` frames. Nothing is
+    padded: an output frame sees that input frame and the kernel_width - 1 before it.
+
+    Parameters
+    ----------
+    channels, width
+        Their product is the number of features.
+    kernel_width
+        Frames that one output frame sees.
+    activation
+        Class of the activation.
+    """
+
+    def __init__(self, channels: int, width: int, kernel_width: int, activation: type[nn.Module] = nn.ReLU) -> None:
+        super().__init__()
+        self.channels = channels
+        self.width = width
+        self.kernel_width = kernel_width
+        self.conv2d = nn.Conv2d(channels, channels, kernel_size=(1, kernel_width))
+        self.activation = activation()
+        self.layer_norm = nn.LayerNorm(channels * width)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolve over time.
+
+        Parameters
+        ----------
+        x
+            (batch, frames, features)
+        state
+            (batch, at most kernel_width - 1, features): the input's last frames.
+
+        Returns
+        -------
+        y
+            (batch, frames, features): at the beginning kernel_width - 1 frames fewer than came in.
+        state
+            For the next call.
+        """
+        if state is not None:
+            x = torch.cat([state, x], dim=1)
+        past = self.kernel_width - 1
+        n_frames = max(x.shape[1] - past, 0)
+        state = x[:, n_frames:] if past else x[:, :0]
+        if n_frames == 0:
+            return x[:, :0], x
+        image = x.unflatten(2, (self.channels, self.width)).permute(0, 2, 3, 1)  # (batch, channels, width, frames)
+        y = self.activation(self.conv2d(image)).permute(0, 3, 1, 2).flatten(2)
+        normed: Tensor = self.layer_norm(y + x[:, past:])
+        return normed, state
+
+
+class TDSFullyConnectedBlock(nn.Module):
+    """Two dense layers on every frame with a residual (Hannun et al. 2019)."""
+
+    def __init__(self, features: int, activation: type[nn.Module] = nn.ReLU) -> None:
+        super().__init__()
+        self.fc_block = nn.Sequential(nn.Linear(features, features), activation(), nn.Linear(features, features))
+        self.layer_norm = nn.LayerNorm(features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, frames, features) to the same shape."""
+        normed: Tensor = self.layer_norm(x + self.fc_block(x))
+        return normed
+
+
+class TDSConvEncoder(nn.Module):
+    """A convolutional and a fully connected TDS block in turn.
+
+    Parameters
+    ----------
+    features
+        Width of the signal throughout.
+    block_channels
+        Channels of each pair of blocks; each must divide `features`.
+    kernel_width
+        Frames that each convolution sees.
+    activation
+        Class of the activations.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        block_channels: Sequence[int],
+        kernel_width: int,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for channels in block_channels:
+            blocks.append(TDSConv2dBlock(channels, features // channels, kernel_width, activation))
+            blocks.append(TDSFullyConnectedBlock(features, activation))
+        self.tds_conv_blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Encode (batch, frames, features); the state is one tensor for each convolutional block."""
+        states = iter(state) if state is not None else None
+        new_state = []
+        for block in self.tds_conv_blocks:
+            if isinstance(block, TDSConv2dBlock):
+                x, block_state = block(x, next(states) if states is not None else None)
+                new_state.append(block_state)
+            else:
+                x = block(x)
+        return x, new_state

@@ -1,0 +1,233 @@
+"""A bundle: the folder that a model lives in, with all that is needed to run it, and nothing executable."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from myotype.errors import ModelError
+from myotype.files import replacing_folder
+from myotype.runtime.card import model_card
+
+CONFIG_FILE: Final = "config.json"
+WEIGHTS_FILE: Final = "model.safetensors"
+GRAPH_FILE: Final = "stream.onnx"
+FACTS_FILE: Final = "myotype.json"
+CARD_FILE: Final = "README.md"
+
+FORMAT_VERSION: Final = 1
+_LARGEST_JSON: Final = 1 << 20
+_ASSETS: Final = Path(__file__).parents[1] / "assets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where weights come from and how they may be used.
+
+    Attributes
+    ----------
+    license
+        SPDX identifier.
+    source
+        What the weights were made from and how, in a sentence.
+    simulated
+        Whether they were trained on simulated EMG alone, so that they read no real person.
+    citation
+        What to cite, as BibTeX or text; may be empty.
+    details
+        More facts, as JSON values: seeds, dates, measured error rates.
+    """
+
+    license: str
+    source: str
+    simulated: bool = False
+    citation: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the engine and the reader of results need to know of a model: the content of ``myotype.json``.
+
+    Attributes
+    ----------
+    sfreq
+        Samples a second that the model takes.
+    n_chans
+        Channels that it takes.
+    hop_length
+        Samples from one emission frame to the next.
+    receptive_field
+        Samples that one emission frame sees.
+    warmup_frames
+        Frames that the graph gives before the first one made of real samples alone.
+    look_ahead
+        Seconds of signal after a key's press that the model waits for.
+    parameters
+        Number of trained parameters.
+    precision
+        Number format of the graph.
+    provenance
+        Where the weights come from.
+    """
+
+    sfreq: float
+    n_chans: int
+    hop_length: int
+    receptive_field: int
+    warmup_frames: int
+    look_ahead: float
+    parameters: int
+    precision: Literal["float32"]
+    provenance: Provenance
+
+    @property
+    def frame_rate(self) -> float:
+        """Emission frames a second."""
+        return self.sfreq / self.hop_length
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model's folder, checked.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    config
+        The network's constructor arguments.
+    facts
+        What the engine needs to know.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    facts: Facts
+
+    @classmethod
+    def open(cls, model: str | os.PathLike[str]) -> Self:
+        """Open a bundle.
+
+        Parameters
+        ----------
+        model
+            A bundle's folder, or the name of a bundled model: "demo".
+
+        Raises
+        ------
+        ModelError
+            If there is no such folder, or it is incomplete or malformed.
+        """
+        folder = Path(model)
+        if not folder.exists() and str(model) in bundled_models():
+            folder = _ASSETS / str(model)
+        if not folder.is_dir():
+            raise ModelError(
+                f"{model}: no such model; give the folder of a bundle, or one of: {', '.join(bundled_models())}"
+            )
+        missing = [
+            name for name in (CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE) if not (folder / name).is_file()
+        ]
+        if missing:
+            raise ModelError(f"{folder}: the model is incomplete: it has no {', '.join(missing)}")
+        config = _read_json(folder / CONFIG_FILE)
+        return cls(folder, config, _read_facts(folder / FACTS_FILE))
+
+    @property
+    def graph(self) -> Path:
+        """The streaming graph's file."""
+        return self.folder / GRAPH_FILE
+
+    @property
+    def weights(self) -> Path:
+        """The weights' file."""
+        return self.folder / WEIGHTS_FILE
+
+
+def bundled_models() -> list[str]:
+    """Name the models that come with the package."""
+    return sorted(path.parent.name for path in _ASSETS.glob(f"*/{FACTS_FILE}"))
+
+
+@contextmanager
+def writing_bundle(
+    folder: str | os.PathLike[str],
+    *,
+    config: Mapping[str, Any],
+    parameters: int,
+    receptive_field: int,
+    warmup_frames: int,
+    look_ahead: float,
+    provenance: Provenance,
+) -> Iterator[Path]:
+    """Write a bundle's texts into a temporary folder, for the caller to add weights and graph.
+
+    When the block ends well the folder takes its place; otherwise nothing is left of it.
+    """
+    facts = Facts(
+        sfreq=config["sfreq"],
+        n_chans=config["n_chans"],
+        hop_length=config["hop_length"],
+        receptive_field=receptive_field,
+        warmup_frames=warmup_frames,
+        look_ahead=look_ahead,
+        parameters=parameters,
+        precision="float32",
+        provenance=provenance,
+    )
+    with replacing_folder(folder) as temporary:
+        header = {"format_version": FORMAT_VERSION, "myotype_version": metadata.version("myotype")}
+        for name, content in ((CONFIG_FILE, config), (FACTS_FILE, header | asdict(facts))):
+            (temporary / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (temporary / CARD_FILE).write_text(model_card(Path(folder).name, config, facts), encoding="utf-8")
+        yield temporary
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    if size > _LARGEST_JSON:
+        raise ModelError(f"{path}: {size} bytes are too many for this file")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
+
+
+def _read_facts(path: Path) -> Facts:
+    content = _read_json(path)
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ModelError(f"{path}: format version {version!r}; this version of myotype reads {FORMAT_VERSION}")
+    try:
+        facts = {name: content[name] for name in Facts.__dataclass_fields__}
+        facts["provenance"] = Provenance(**facts["provenance"])
+    except KeyError as error:
+        raise ModelError(f"{path}: {error} is missing") from error
+    except TypeError as error:
+        raise ModelError(f"{path}: provenance: {error}") from error
+    for name, low, high, kind in (
+        ("sfreq", 1, 1e6, float),
+        ("n_chans", 1, 4096, int),
+        ("hop_length", 1, 1e6, int),
+        ("receptive_field", 1, 1e8, int),
+        ("warmup_frames", 0, 1e6, int),
+        ("look_ahead", 0, 60, float),
+        ("parameters", 0, math.inf, int),
+    ):
+        value = facts[name]
+        if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high:
+            raise ModelError(f"{path}: {name} is {value!r}; expected a number from {low} to {high}")
+    if facts["precision"] != "float32":
+        raise ModelError(f"{path}: precision {facts['precision']!r} is not known to this version of myotype")
+    return Facts(**facts)

@@ -1,0 +1,176 @@
+"""The streaming engine: samples in, emissions out, on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from myotype.errors import InputError, ModelError
+from myotype.runtime.bundle import Bundle
+
+FloatArray = npt.NDArray[np.float32]
+
+_MOST_FRAMES: Final = 256
+"""Frames in one call of the graph: larger blocks need more memory and are no faster."""
+
+
+class EngineStream:
+    """The state of one signal on its way through an engine.
+
+    Attributes
+    ----------
+    n_samples
+        Samples that were pushed so far.
+    n_frames
+        Emission frames that came out so far.
+    """
+
+    def __init__(self, state: list[FloatArray], warmup_frames: int) -> None:
+        self.n_samples = 0
+        self.n_frames = 0
+        self._state = state
+        self._warmup_left = warmup_frames
+        self._waiting: list[FloatArray] = []  # samples that do not fill a hop yet
+
+    def copy(self) -> EngineStream:
+        """Give an independent stream that goes on from the same point."""
+        twin = EngineStream([array.copy() for array in self._state], self._warmup_left)
+        twin.n_samples = self.n_samples
+        twin.n_frames = self.n_frames
+        twin._waiting = list(self._waiting)  # noqa: SLF001  (its own class; the arrays are never written to)
+        return twin
+
+
+class Engine:
+    """Runs a bundle's streaming graph; shared and read-only, while each stream owns its state.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    threads
+        Threads of one call; 0 for as many as there are cores.
+
+    Raises
+    ------
+    ModelError
+        If the graph cannot be loaded or is not one for this bundle.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        self.bundle = bundle
+        self.facts = bundle.facts
+        self._session = _open_session(bundle, threads)
+        inputs = self._session.get_inputs()
+        self._state_names = [node.name for node in inputs[1:]]
+        self._state_shapes = [node.shape[1:] for node in inputs[1:]]
+        self._check_graph([(node.name, node.shape) for node in inputs])
+
+    def _check_graph(self, inputs: list[tuple[str, list[Any]]]) -> None:
+        fixed = all(isinstance(size, int) for shape in self._state_shapes for size in shape)
+        outputs = len(self._session.get_outputs())
+        if (
+            not inputs
+            or inputs[0][0] != "samples"
+            or inputs[0][1][1] != self.facts.n_chans
+            or not fixed
+            or outputs != len(inputs)
+        ):
+            raise ModelError(f"{self.bundle.graph}: not a streaming graph for {self.facts.n_chans} channels")
+
+    def stream(self) -> EngineStream:
+        """Begin a new stream."""
+        state = [np.zeros((1, *shape), np.float32) for shape in self._state_shapes]
+        return EngineStream(state, self.facts.warmup_frames)
+
+    def step(self, streams: Sequence[EngineStream], chunks: Sequence[npt.ArrayLike]) -> list[FloatArray]:
+        """Push a chunk of samples to each of several streams; those of equal length run as one batch.
+
+        Parameters
+        ----------
+        streams
+            Different streams of this engine.
+        chunks
+            For each stream (any number of samples, channels), microvolts, all finite.
+
+        Returns
+        -------
+        list
+            For each stream (frames, labels) float32 natural-log probabilities of the frames that its chunk completed.
+
+        Raises
+        ------
+        InputError
+            If a chunk has another shape or a value that is not finite. No stream has then moved.
+        """
+        if len(streams) != len(chunks) or len({id(stream) for stream in streams}) != len(streams):
+            raise InputError(f"{len(chunks)} chunks for {len(streams)} streams: give one chunk to each, each stream once")
+        checked = [self._check_chunk(chunk) for chunk in chunks]
+        ready = [self._take_hops(stream, chunk) for stream, chunk in zip(streams, checked, strict=True)]
+        results: list[list[FloatArray]] = [[] for _ in streams]
+        done = [0] * len(streams)
+        hop = self.facts.hop_length
+        while active := [i for i, samples in enumerate(ready) if done[i] < len(samples)]:
+            # As many hops as every stream that has any left still has, so that they fit into one batch.
+            length = min(min(len(ready[i]) - done[i] for i in active), _MOST_FRAMES * hop)
+            batch = np.stack([ready[i][done[i] : done[i] + length] for i in active])
+            emissions = self._run([streams[i] for i in active], batch)
+            for i, frames in zip(active, emissions, strict=True):
+                results[i].append(_drop_warmup(streams[i], frames))
+                done[i] += length
+        empty = np.zeros((0, self.n_labels), np.float32)
+        return [np.concatenate(pieces) if pieces else empty for pieces in results]
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels that an emission frame scores."""
+        return int(self._session.get_outputs()[0].shape[-1])
+
+    def _check_chunk(self, chunk: npt.ArrayLike) -> FloatArray:
+        samples = np.asarray(chunk, dtype=np.float32)
+        if samples.ndim != 2 or samples.shape[1] != self.facts.n_chans:
+            raise InputError(f"samples have shape {samples.shape}; expected (n, {self.facts.n_chans})")
+        if not np.isfinite(samples).all():
+            raise InputError("samples contain NaN or infinity; repair them first (the Transcriber does)")
+        return samples
+
+    def _take_hops(self, stream: EngineStream, chunk: FloatArray) -> FloatArray:
+        """Give the whole hops among the waiting and the new samples; the rest goes on waiting."""
+        stream.n_samples += len(chunk)
+        samples = np.concatenate([*stream._waiting, chunk])  # noqa: SLF001  (engine and stream are one)
+        whole = len(samples) // self.facts.hop_length * self.facts.hop_length
+        stream._waiting = [samples[whole:].copy()]  # noqa: SLF001
+        return samples[:whole]
+
+    def _run(self, streams: list[EngineStream], batch: FloatArray) -> FloatArray:
+        states = zip(*(stream._state for stream in streams), strict=True)  # noqa: SLF001
+        feed = {name: np.concatenate(arrays) for name, arrays in zip(self._state_names, states, strict=True)}
+        feed["samples"] = np.ascontiguousarray(batch.transpose(0, 2, 1))
+        emissions, *new_states = self._session.run(None, feed)
+        for index, stream in enumerate(streams):
+            stream._state = [array[index : index + 1] for array in new_states]  # noqa: SLF001
+        return emissions  # type: ignore[no-any-return]  # (batch, frames, labels)
+
+
+def _drop_warmup(stream: EngineStream, frames: FloatArray) -> FloatArray:
+    dropped = min(stream._warmup_left, len(frames))  # noqa: SLF001
+    stream._warmup_left -= dropped  # noqa: SLF001
+    stream.n_frames += len(frames) - dropped
+    return frames[dropped:]
+
+
+def _open_session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Waiting threads sleep: a live stream is idle most of the time and must not burn the core that the rest needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(bundle.graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common base but Exception
+        raise ModelError(f"{bundle.graph}: not a graph that can be run: {error}") from error
