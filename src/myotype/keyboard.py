@@ -22,7 +22,15 @@ ENTER: Final = "Key.enter"
 SPACE: Final = "Key.space"
 SHIFT: Final = "Key.shift"
 
-KEYS: Final[tuple[str, ...]] = (*string.ascii_letters, *string.digits, *string.punctuation, BACKSPACE, ENTER, SPACE, SHIFT)
+KEYS: Final[tuple[str, ...]] = (
+    *string.ascii_letters,
+    *string.digits,
+    *string.punctuation,
+    BACKSPACE,
+    ENTER,
+    SPACE,
+    SHIFT,
+)
 """The names of the 98 keys, as pynput gives them; a key's label is its index."""
 
 BLANK: Final = len(KEYS)
@@ -38,22 +46,30 @@ SYMBOLS: Final[tuple[str, ...]] = tuple(KEY_SYMBOLS[key] for key in KEYS)
 _LABEL_OF_KEY: Final = {key: label for label, key in enumerate(KEYS)}
 _LABEL_OF_SYMBOL: Final = {symbol: label for label, symbol in enumerate(SYMBOLS)}
 _FOLDED: Final = {
-    **{"\n": "⏎", "\r": "⏎", "\b": "⌫", "‘": "'", "’": "'", "“": '"', "”": '"', "—": "-", "–": "-"},
+    "\n": "⏎",
+    "\r": "⏎",
+    "\b": "⌫",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "—": "-",
+    "–": "-",
     # Symbols of keys outside the 98, and of a character that could not be read: no transliteration makes them a key.
     **dict.fromkeys("⇥⌃⌘⌥↑⇡\N{REPLACEMENT CHARACTER}", ""),
 }
 
 
 def fold(text: str) -> str:
-    """Reduce any text to the symbols of the 98 keys.
+    r"""Reduce any text to the symbols of the 98 keys.
 
-    New lines and carriage returns become enter, ``\\b`` becomes backspace, typographic quotes and dashes become ASCII,
+    New lines and carriage returns become enter, ``\b`` becomes backspace, typographic quotes and dashes become ASCII,
     other characters their ASCII transliteration if it is a single character; what is then still outside the 98 keys
     is dropped.
 
     Examples
     --------
-    >>> fold("café — “ok”\\n")
+    >>> fold("café — “ok”\n")
     'cafe - "ok"⏎'
     """
     return "".join(_fold_character(character) for character in text)
@@ -124,14 +140,14 @@ def labels_to_text(labels: Iterable[int] | npt.NDArray[np.integer]) -> str:
 
 
 def render(keys: str) -> str:
-    """Give the text that a person would see after typing a key sequence.
+    r"""Give the text that a person would see after typing a key sequence.
 
     Backspace deletes what stands before it (at the beginning nothing), enter becomes a new line, shift leaves no trace.
 
     Examples
     --------
     >>> render("teh⌫⌫he cat⏎")
-    'the cat\\n'
+    'the cat\n'
     """
     text: list[str] = []
     for symbol in keys:

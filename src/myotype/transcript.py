@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Final
 
-from myotype.errors import InputError
 from myotype.keyboard import KEY_SYMBOLS, render
 
 
@@ -112,3 +112,73 @@ class Transcript:
     def text(self) -> str:
         """The text that a person would see: backspaces applied, enter as a new line."""
         return render(self.keys)
+
+
+def _txt(transcript: Transcript) -> str:
+    text = transcript.text
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _tsv(transcript: Transcript) -> str:
+    rows = ["time\tkey\tconfidence"]
+    rows += [f"{stroke.time:.4f}\t{stroke.key}\t{stroke.confidence:.4f}" for stroke in transcript.keystrokes]
+    return "\n".join(rows) + "\n"
+
+
+def _json(transcript: Transcript) -> str:
+    content = {"text": transcript.text, "keys": transcript.keys, **asdict(transcript)}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+_LONGEST_LINE: Final = 42  # characters in a subtitle
+_PAUSE: Final = 1.5  # seconds without a key that end a subtitle
+_LINGER: Final = 1.0  # seconds that a subtitle stays after its last key
+
+
+def _srt(transcript: Transcript) -> str:
+    lines = _lines(transcript)
+    blocks = []
+    for index, line in enumerate(lines):
+        begin, end = line[0][1], line[-1][1] + _LINGER
+        if index + 1 < len(lines):
+            end = min(end, lines[index + 1][0][1])
+        text = "".join(character for character, _ in line)
+        blocks.append(f"{index + 1}\n{_srt_time(begin)} --> {_srt_time(end)}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _lines(transcript: Transcript) -> list[list[tuple[str, float]]]:
+    """Cut the rendered text into subtitles: characters with their times."""
+    text: list[tuple[str, float]] = []
+    for stroke in transcript.keystrokes:
+        match KEY_SYMBOLS[stroke.key]:
+            case "⌫":
+                del text[-1:]
+            case "⇧":
+                pass
+            case symbol:
+                text.append((symbol, max(stroke.time, text[-1][1]) if text else max(stroke.time, 0.0)))
+    lines: list[list[tuple[str, float]]] = [[]]
+    for character, time in text:
+        line = lines[-1]
+        if line and (time - line[-1][1] > _PAUSE or (character == " " and len(line) >= _LONGEST_LINE)):
+            lines.append([])
+        if character == "⏎":
+            lines.append([])
+        elif character != " " or lines[-1]:
+            lines[-1].append((character, time))
+    return [line for line in lines if line]
+
+
+def _srt_time(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02},{milliseconds % 1000:03}"
+
+
+WRITERS: Final[Mapping[str, Callable[[Transcript], str]]] = MappingProxyType(
+    {"txt": _txt, "tsv": _tsv, "json": _json, "srt": _srt}
+)
+"""How to write a transcript, by the name of the format: the rendered text; a table of keystrokes with their times; all
+that is known; subtitles."""

@@ -47,10 +47,13 @@ class Decoded:
         New labels that will never change.
     pending
         All labels after the committed ones, as they look now.
+    n_settled
+        Every label that is still to be committed begins in this frame or later.
     """
 
     committed: Labels = field(default_factory=Labels)
     pending: Labels = field(default_factory=Labels)
+    n_settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class GreedyStream:
         """Decode the next emissions, (frames, labels) natural-log probabilities; any number of frames."""
         emissions = check_emissions(emissions)
         if not len(emissions):
-            return Decoded()
+            return Decoded(n_settled=self._n_frames)
         best = emissions.argmax(axis=1)
         best_score = emissions[np.arange(len(best)), best].astype(np.float64)
         before = np.concatenate([[self._last_label], best[:-1]])
@@ -74,11 +74,11 @@ class GreedyStream:
         self.score += float(best_score.sum())
         self._n_frames += len(best)
         self._last_label = int(best[-1])
-        return Decoded(committed=found)
+        return Decoded(committed=found, n_settled=self._n_frames)
 
     def finish(self) -> Decoded:
         """Commit what is pending: nothing ever is."""
-        return Decoded()
+        return Decoded(n_settled=self._n_frames)
 
     def copy(self) -> GreedyStream:
         """Give an independent stream that goes on from the same point."""

@@ -6,6 +6,6 @@ with extra_for("the network in PyTorch", "train"):
     import torch as _torch  # noqa: F401  (asks once, so that every module below may import it plainly)
 
 from myotype.network.emg2qwerty import EMG2QwertyNet
-from myotype.network.export import export
+from myotype.network.exporting import export
 
 __all__ = ["EMG2QwertyNet", "export"]

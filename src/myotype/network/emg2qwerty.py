@@ -144,7 +144,8 @@ class EMG2QwertyNet(nn.Module):
     @property
     def context_frames(self) -> int:
         """Spectrogram frames that an output frame sees before its own."""
-        return len(self._config["block_channels"]) * (self._config["kernel_width"] - 1)
+        blocks: int = len(self._config["block_channels"])
+        return blocks * (int(self._config["kernel_width"]) - 1)
 
     @property
     def receptive_field(self) -> int:

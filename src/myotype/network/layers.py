@@ -8,6 +8,7 @@ them), so they can be copied, compared, and stacked into batches.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -71,9 +72,11 @@ class LogSpectrogram(nn.Module):
         if n_frames == 0:
             return x.new_zeros(batch, 0, channels, self.n_bins), x
         waves = nn.functional.conv1d(x.reshape(batch * channels, 1, n_samples), self.basis, stride=self.hop_length)
-        power = waves.square().unflatten(1, (2, self.n_bins)).sum(1)  # (batch * channels, bins, frames)
+        power = (
+            waves.square().reshape(batch * channels, 2, self.n_bins, n_frames).sum(1)
+        )  # (batch * channels, bins, frames)
         log_power = torch.log10(power + self.log_eps)
-        frames = log_power.unflatten(0, (batch, channels)).permute(0, 3, 1, 2)
+        frames = log_power.reshape(batch, channels, self.n_bins, n_frames).permute(0, 3, 1, 2)
         return frames, x[..., n_frames * self.hop_length :]
 
 
@@ -124,7 +127,7 @@ class RotationInvariantMLP(nn.Module):
         super().__init__()
         widths = [in_features, *mlp_features]
         layers: list[nn.Module] = []
-        for width_in, width_out in zip(widths[:-1], widths[1:], strict=True):
+        for width_in, width_out in pairwise(widths):
             layers += [nn.Linear(width_in, width_out), activation()]
         self.mlp = nn.Sequential(*layers)
         self.offsets = tuple(offsets)
@@ -156,7 +159,7 @@ class MultiBandMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, frames, channels, bins) to (batch, frames, bands * features)."""
-        bands = x.unflatten(2, (len(self.mlps), -1)).unbind(2)
+        bands = x.chunk(len(self.mlps), dim=2)
         return torch.cat([mlp(band) for mlp, band in zip(self.mlps, bands, strict=True)], dim=-1)
 
 
@@ -209,7 +212,9 @@ class TDSConv2dBlock(nn.Module):
         state = x[:, n_frames:] if past else x[:, :0]
         if n_frames == 0:
             return x[:, :0], x
-        image = x.unflatten(2, (self.channels, self.width)).permute(0, 2, 3, 1)  # (batch, channels, width, frames)
+        image = x.reshape(*x.shape[:2], self.channels, self.width).permute(
+            0, 2, 3, 1
+        )  # (batch, channels, width, frames)
         y = self.activation(self.conv2d(image)).permute(0, 3, 1, 2).flatten(2)
         normed: Tensor = self.layer_norm(y + x[:, past:])
         return normed, state

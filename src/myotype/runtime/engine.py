@@ -41,7 +41,7 @@ class EngineStream:
         twin = EngineStream([array.copy() for array in self._state], self._warmup_left)
         twin.n_samples = self.n_samples
         twin.n_frames = self.n_frames
-        twin._waiting = list(self._waiting)  # noqa: SLF001  (its own class; the arrays are never written to)
+        twin._waiting = list(self._waiting)
         return twin
 
 
@@ -108,7 +108,9 @@ class Engine:
             If a chunk has another shape or a value that is not finite. No stream has then moved.
         """
         if len(streams) != len(chunks) or len({id(stream) for stream in streams}) != len(streams):
-            raise InputError(f"{len(chunks)} chunks for {len(streams)} streams: give one chunk to each, each stream once")
+            raise InputError(
+                f"{len(chunks)} chunks for {len(streams)} streams: give one chunk to each, each stream once"
+            )
         checked = [self._check_chunk(chunk) for chunk in chunks]
         ready = [self._take_hops(stream, chunk) for stream, chunk in zip(streams, checked, strict=True)]
         results: list[list[FloatArray]] = [[] for _ in streams]
@@ -116,7 +118,7 @@ class Engine:
         hop = self.facts.hop_length
         while active := [i for i, samples in enumerate(ready) if done[i] < len(samples)]:
             # As many hops as every stream that has any left still has, so that they fit into one batch.
-            length = min(min(len(ready[i]) - done[i] for i in active), _MOST_FRAMES * hop)
+            length = min(_MOST_FRAMES * hop, *(len(ready[i]) - done[i] for i in active))
             batch = np.stack([ready[i][done[i] : done[i] + length] for i in active])
             emissions = self._run([streams[i] for i in active], batch)
             for i, frames in zip(active, emissions, strict=True):
@@ -141,24 +143,24 @@ class Engine:
     def _take_hops(self, stream: EngineStream, chunk: FloatArray) -> FloatArray:
         """Give the whole hops among the waiting and the new samples; the rest goes on waiting."""
         stream.n_samples += len(chunk)
-        samples = np.concatenate([*stream._waiting, chunk])  # noqa: SLF001  (engine and stream are one)
+        samples = np.concatenate([*stream._waiting, chunk])
         whole = len(samples) // self.facts.hop_length * self.facts.hop_length
-        stream._waiting = [samples[whole:].copy()]  # noqa: SLF001
+        stream._waiting = [samples[whole:].copy()]
         return samples[:whole]
 
     def _run(self, streams: list[EngineStream], batch: FloatArray) -> FloatArray:
-        states = zip(*(stream._state for stream in streams), strict=True)  # noqa: SLF001
+        states = zip(*(stream._state for stream in streams), strict=True)
         feed = {name: np.concatenate(arrays) for name, arrays in zip(self._state_names, states, strict=True)}
         feed["samples"] = np.ascontiguousarray(batch.transpose(0, 2, 1))
         emissions, *new_states = self._session.run(None, feed)
         for index, stream in enumerate(streams):
-            stream._state = [array[index : index + 1] for array in new_states]  # noqa: SLF001
+            stream._state = [array[index : index + 1] for array in new_states]
         return emissions  # type: ignore[no-any-return]  # (batch, frames, labels)
 
 
 def _drop_warmup(stream: EngineStream, frames: FloatArray) -> FloatArray:
-    dropped = min(stream._warmup_left, len(frames))  # noqa: SLF001
-    stream._warmup_left -= dropped  # noqa: SLF001
+    dropped = min(stream._warmup_left, len(frames))
+    stream._warmup_left -= dropped
     stream.n_frames += len(frames) - dropped
     return frames[dropped:]
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from myotype.errors import InputError
 from myotype.network.emg2qwerty import EMG2QwertyNet
 from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Bundle, Provenance, writing_bundle
 
@@ -51,7 +52,6 @@ def export(
     *,
     provenance: Provenance,
     look_ahead: float = 0.1,
-    extra_files: dict[str, bytes] | None = None,
 ) -> Bundle:
     """Write a network as a bundle: weights, configuration, streaming graph and card.
 
@@ -65,8 +65,6 @@ def export(
         Where the weights come from, and under which licence they stand.
     look_ahead
         Seconds of signal after a key's press that the network was trained to wait for.
-    extra_files
-        More files of the bundle, by name.
 
     Returns
     -------
@@ -75,9 +73,16 @@ def export(
 
     Raises
     ------
+    InputError
+        If the network's window is not a whole number of hops.
     OutputError
         If the folder cannot be written.
     """
+    spectrogram = network.spectrogram
+    if spectrogram.n_fft % spectrogram.hop_length:
+        raise InputError(
+            f"hop_length={spectrogram.hop_length} does not divide n_fft={spectrogram.n_fft}: a stream needs whole hops"
+        )
     was_training = network.training
     network.eval()
     try:
@@ -85,7 +90,7 @@ def export(
             folder,
             config=network.get_config(),
             parameters=sum(parameter.numel() for parameter in network.parameters()),
-            warmup_frames=network.context_frames + network.spectrogram.n_fft // network.hop_length - 1,
+            warmup_frames=network.context_frames + spectrogram.n_fft // spectrogram.hop_length - 1,
             receptive_field=network.receptive_field,
             look_ahead=look_ahead,
             provenance=provenance,
@@ -93,8 +98,6 @@ def export(
             weights = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
             save_file(weights, temporary / WEIGHTS_FILE)
             _write_graph(network, temporary / GRAPH_FILE)
-            for name, content in (extra_files or {}).items():
-                (temporary / name).write_bytes(content)
     finally:
         network.train(was_training)
     return Bundle.open(folder)

@@ -1,0 +1,100 @@
+"""``myotype transcribe``: read what was typed in recordings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from myotype.cli.console import progress_bar, say, show_notes
+from myotype.errors import InputError, MyotypeError
+from myotype.files import replacing_file
+from myotype.transcript import WRITERS, Transcript, Update
+
+if TYPE_CHECKING:
+    from myotype.transcriber import Transcriber
+
+Format = Literal["txt", "tsv", "json", "srt"]
+
+
+def run(
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    /,
+    *,
+    model: str = "demo",
+    format: Format = "txt",  # noqa: A002  (the option's name)
+    output: Path | None = None,
+    lm: Literal["none"] = "none",  # noqa: ARG001  (greedy decoding has no other)
+    threads: int = 1,
+) -> int:
+    """Read what was typed in recordings: text on stdout, progress and notes on stderr.
+
+    A file that fails is reported, the others go on, and the exit code says so.
+
+    Parameters
+    ----------
+    files
+        Recordings (emg2qwerty HDF5).
+    model
+        A bundle's folder, or the name of a bundled model.
+    format
+        txt: the text; tsv: every keystroke with time and confidence; json: all that is known; srt: subtitles.
+    output
+        A folder to write one file per recording into, named after it; it is made where it is missing.
+    lm
+        Language model.
+    threads
+        Threads for the network; 0 for as many as there are cores.
+    """
+    from myotype.transcriber import Transcriber
+
+    if not files:
+        raise InputError("give at least one recording")
+    targets = _targets(files, output, format)
+    transcriber = Transcriber.from_pretrained(model, threads=threads)
+    failed = 0
+    for file in files:
+        try:
+            transcript = _transcribe(transcriber, file)
+            show_notes(str(file), transcript.notes)
+            written = WRITERS[format](transcript)
+            if output is None:
+                sys.stdout.write(written)
+                sys.stdout.flush()
+            else:
+                with replacing_file(targets[file]) as temporary:
+                    temporary.write_text(written, encoding="utf-8")
+                say(f"{file}: {len(transcript.keystrokes)} keystrokes in {targets[file]}")
+        except MyotypeError as error:
+            failed += 1
+            say(f"myotype transcribe: {error}")
+    if failed and len(files) > 1:
+        say(f"myotype transcribe: {failed} of {len(files)} recordings failed")
+    return 1 if failed else 0
+
+
+def _targets(files: tuple[Path, ...], folder: Path | None, suffix: Format) -> dict[Path, Path]:
+    if folder is None:
+        return {}
+    sources: dict[Path, Path] = {}
+    for file in files:
+        target = folder / f"{file.stem}.{suffix}"
+        if target in sources and sources[target] != file:
+            raise InputError(f"{sources[target]} and {file} would both be written to {target}; run them apart")
+        sources[target] = file
+    return {file: target for target, file in sources.items()}
+
+
+def _transcribe(transcriber: Transcriber, file: Path) -> Transcript:
+    with progress_bar() as bar:
+        task = bar.add_task(file.name, total=1.0, figures="")
+        n_keys = 0
+
+        def show(share: float, update: Update) -> None:
+            nonlocal n_keys
+            n_keys += len(update.committed)
+            bar.update(task, completed=share, figures=f"{n_keys} keys")
+
+        return transcriber.transcribe(file, progress=show)

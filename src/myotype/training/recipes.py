@@ -1,0 +1,109 @@
+"""Recipes: everything that decides what a training run does, as typed settings with named presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedCorpus:
+    """Recordings to train on and to validate with, made by the simulator.
+
+    Attributes
+    ----------
+    typist
+        Who types: see :func:`myotype.simulation.simulate`.
+    recordings, minutes
+        How many recordings there are to train on, each with a donning of its own, and how long each is.
+    validation_recordings, validation_minutes
+        The same for those that choose the best epoch.
+    speeds
+        Slowest and fastest typing, keys a second; the recordings are spread between them.
+    seed
+        Of text, timing and noise. Training takes seeds from it upwards, validation seeds from `seed` + 500.
+    """
+
+    typist: str = "demo"
+    recordings: int = 8
+    minutes: float = 15.0
+    validation_recordings: int = 3
+    validation_minutes: float = 2.0
+    speeds: tuple[float, float] = (2.0, 4.2)
+    seed: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of a training run.
+
+    Attributes
+    ----------
+    network
+        Arguments of :class:`myotype.network.EMG2QwertyNet`.
+    window, past, future
+        Seconds of a window's core and of the context before and after it. The context after it is the look-ahead: a key
+        is emitted that long after its press. A past of None is what the receptive field needs.
+    rotation, largest_shift
+        Augmentation: offsets in electrodes by which bands are rolled, and samples by which hands are shifted.
+    batch_size, epochs
+        Windows in a step, and how often the recordings are gone through.
+    learning_rate, first_learning_rate, final_learning_rate, warmup_epochs
+        Linear warm-up from the first rate, then a cosine to the final one.
+    schedule
+        Whether the learning rate moves every step or every epoch.
+    gradient_clip
+        Largest norm of the gradient; None for no bound.
+    validate_every
+        Epochs from one validation on whole recordings to the next.
+    simulated
+        The recordings to simulate where none are given.
+    seed
+        Of initial weights, order, shifts and augmentation.
+    """
+
+    network: Mapping[str, Any] = field(default_factory=dict)
+    window: float = 4.0
+    past: float | None = None
+    future: float = 0.1
+    rotation: tuple[int, ...] = (-1, 0, 1)
+    largest_shift: int = 120
+    batch_size: int = 32
+    epochs: int = 150
+    learning_rate: float = 1e-3
+    first_learning_rate: float = 1e-8
+    final_learning_rate: float = 1e-6
+    warmup_epochs: float = 10.0
+    schedule: Literal["step", "epoch"] = "epoch"
+    gradient_clip: float | None = None
+    validate_every: int = 1
+    simulated: SimulatedCorpus | None = None
+    seed: int = 0
+
+
+RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
+    {
+        # Sivakumar et al. 2024: the generic baseline.
+        "baseline": Recipe(network={"spec_augment": True}, past=0.9),
+        # The bundled model. Half the frame rate and a short kernel leave the all-blank plateau in minutes on a CPU.
+        "demo": Recipe(
+            network={
+                "hop_length": 32,
+                "mlp_features": [96],
+                "block_channels": [8, 8, 8, 8],
+                "kernel_width": 8,
+                "spec_augment": True,
+            },
+            batch_size=16,
+            epochs=18,
+            learning_rate=2e-3,
+            first_learning_rate=1e-5,
+            warmup_epochs=0.5,
+            schedule="step",
+            gradient_clip=2.0,
+            simulated=SimulatedCorpus(),
+        ),
+    }
+)

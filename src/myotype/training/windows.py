@@ -1,0 +1,168 @@
+"""Windows of recordings, as a network is trained on them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from myotype.errors import InputError, LabelsError
+from myotype.keyboard import fold_key, key_to_label
+from myotype.recordings import Recording
+from myotype.recordings.recording import ON_KEYBOARD
+
+
+class Bounds(NamedTuple):
+    """Sample bounds of a window, end-exclusive: its core, whose keys are its labels, and the core with its context."""
+
+    start: int
+    end: int
+    padded_start: int
+    padded_end: int
+
+
+class Window(NamedTuple):
+    """One training example."""
+
+    emg: Tensor  # (channels, samples) float32, microvolts, context included
+    labels: Tensor  # (keys,) int64
+
+
+class Batch(NamedTuple):
+    """Windows of different lengths side by side, zero-padded at their ends."""
+
+    emg: Tensor  # (batch, channels, samples) float32, microvolts
+    emg_lengths: Tensor  # (batch,) samples
+    labels: Tensor  # (batch, keys) int64
+    label_lengths: Tensor  # (batch,)
+
+    @classmethod
+    def of(cls, windows: Sequence[Window]) -> Batch:
+        """Collate windows; padded labels are 0 and do not count."""
+        emg = torch.nn.utils.rnn.pad_sequence([window.emg.T for window in windows], batch_first=True)
+        labels = torch.nn.utils.rnn.pad_sequence([window.labels for window in windows], batch_first=True)
+        return cls(
+            emg.transpose(1, 2),
+            torch.tensor([window.emg.shape[1] for window in windows]),
+            labels,
+            torch.tensor([len(window.labels) for window in windows]),
+        )
+
+
+class Windows(Dataset[Window]):
+    """Windows that tile recordings, one after the other, without losing a key press or the tail.
+
+    A key press belongs to the window of the last sample at or before it, so the seam between two windows belongs to the
+    first of them. The tail that no whole window covers gets a window that ends with the recording and overlaps the
+    one before.
+
+    Parameters
+    ----------
+    recordings
+        Typed on a keyboard, so that every key has a time.
+    length, stride
+        Samples of a window's core, and from one core to the next; a stride of None tiles.
+    context
+        Samples of context before and after the core; they are cut at the recording's ends.
+
+    Raises
+    ------
+    LabelsError
+        If the truth of a recording is not its key presses.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        *,
+        length: int,
+        stride: int | None = None,
+        context: tuple[int, int] = (0, 0),
+    ) -> None:
+        if length < 1 or (stride is not None and stride < 1) or min(context) < 0:
+            raise InputError(f"length={length}, stride={stride}, context={context}: windows cannot be cut so")
+        self.recordings = recordings
+        self.length = length
+        self.stride = stride or length
+        self.context = context
+        self._keys = [_pressed_keys(recording) for recording in recordings]
+        self._ends: list[int] = []  # number of windows up to and with each recording
+        for recording in recordings:
+            self._ends.append((self._ends[-1] if self._ends else 0) + self._count(recording.n_samples))
+
+    def _count(self, n_samples: int) -> int:
+        beyond_first = max(n_samples - self.length, 0)
+        return 1 + -(-beyond_first // self.stride)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def _locate(self, index: int, shift: int) -> tuple[int, Bounds]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        which = bisect_right(self._ends, index)
+        place = index - (self._ends[which - 1] if which else 0)
+        n_samples = self.recordings[which].n_samples
+        start = max(min(place * self.stride + shift, n_samples - self.length), 0)
+        end = min(start + self.length, n_samples)
+        before, after = self.context
+        return which, Bounds(start, end, max(start - before, 0), min(end + after, n_samples))
+
+    def bounds(self, index: int, shift: int = 0) -> Bounds:
+        """Give a window's sample bounds when it is shifted by some samples; it stops at the recording's end."""
+        return self._locate(index, shift)[1]
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Window:
+        index, shift = item if isinstance(item, tuple) else (item, 0)
+        which, bounds = self._locate(index, shift)
+        samples, labels = self._keys[which]
+        first, last = np.searchsorted(samples, [bounds.start, bounds.end])
+        emg = self.recordings[which].emg[bounds.padded_start : bounds.padded_end]
+        return Window(torch.from_numpy(emg).T, torch.from_numpy(labels[first:last]))
+
+
+class ShuffledWindows(Sampler[tuple[int, int]]):
+    """Every window once an epoch in random order, each shifted at random by less than a stride.
+
+    The draws are made here, in the main process, and depend on the seed and the epoch alone: however many workers
+    read the windows, they read the same ones.
+    """
+
+    def __init__(self, windows: Windows, seed: int) -> None:
+        self._windows = windows
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the draws of an epoch; Lightning calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        random = np.random.default_rng([self._seed, self._epoch])
+        order = random.permutation(len(self._windows))
+        shifts = random.integers(self._windows.stride, size=len(order))
+        return iter(zip(order.tolist(), shifts.tolist(), strict=True))
+
+
+def _pressed_keys(recording: Recording) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Give the sample at or before each press of one of the 98 keys within the recording, and the key's label."""
+    if recording.condition != ON_KEYBOARD:
+        message = f"{recording.name}: condition {recording.condition!r} has no key times; windows need them"
+        raise LabelsError(message)
+    times = recording.times[:]
+    if not np.isfinite(times).all() or (np.diff(times) < 0).any():
+        raise LabelsError(f"{recording.name}: its clock has gaps in its order; key presses cannot be placed on it")
+    keys = [(press.down, folded) for press in recording.key_presses if (folded := fold_key(press.key)) is not None]
+    downs = np.array([down for down, _ in keys], dtype=np.float64)
+    labels = np.array([key_to_label(key) for _, key in keys], dtype=np.int64)
+    within = (downs >= times[0]) & (downs <= times[-1] + 1 / recording.sfreq)
+    return np.searchsorted(times, downs[within], side="right") - 1, labels[within]

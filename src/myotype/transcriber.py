@@ -1,0 +1,232 @@
+"""The pipeline: samples in, keystrokes out, for files and for live signals alike."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from myotype import recordings
+from myotype.decoding import Decoded, Decoder, GreedyDecoder, Labels
+from myotype.errors import InputError, RecordingError
+from myotype.keyboard import KEYS
+from myotype.recordings import Recording
+from myotype.recordings.continuity import Continuity, Segment
+from myotype.runtime import Bundle, Engine
+from myotype.transcript import Keystroke, Note, Transcript, Update
+
+_BLOCK_SECONDS: Final = 4.0  # of a recording in one push: larger is no faster and needs more memory
+
+Progress = Callable[[float, Update], None]
+"""Called with the share of the recording that is done and what the latest part of it added."""
+
+
+class Transcriber:
+    """A model and a decoder: shared and read-only, while each stream owns its state.
+
+    Parameters
+    ----------
+    engine
+        Runs the model.
+    decoder
+        Turns emissions into labels.
+    """
+
+    def __init__(self, engine: Engine, decoder: Decoder | None = None) -> None:
+        self.engine = engine
+        self.decoder = decoder if decoder is not None else GreedyDecoder()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str] = "demo",
+        *,
+        decoder: Literal["greedy"] | Decoder = "greedy",
+        threads: int = 1,
+    ) -> Self:
+        """Load a model.
+
+        Parameters
+        ----------
+        model
+            A bundle's folder, or the name of a bundled model.
+        decoder
+            How to decode.
+        threads
+            Threads for the network; 0 for as many as there are cores.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model, or it is broken.
+
+        Examples
+        --------
+        >>> import myotype
+        >>> transcriber = myotype.Transcriber.from_pretrained("demo")
+        """
+        if isinstance(decoder, str):
+            if decoder != "greedy":
+                raise InputError(f"decoder {decoder!r} is not known; there is: greedy")
+            decoder = GreedyDecoder()
+        return cls(Engine(Bundle.open(model), threads=threads), decoder)
+
+    def transcribe(
+        self, recording: str | os.PathLike[str] | Recording, *, progress: Progress | None = None
+    ) -> Transcript:
+        """Read what was typed in a whole recording.
+
+        Parameters
+        ----------
+        recording
+            A recording or the path of one.
+        progress
+            Called as the work goes on.
+
+        Raises
+        ------
+        RecordingError
+            If it cannot be read, or its rate or channels are not the model's.
+        """
+        with contextlib.ExitStack() as stack:
+            if not isinstance(recording, Recording):
+                recording = stack.enter_context(recordings.open(recording))
+            return self._transcribe(recording, progress)
+
+    def _transcribe(self, recording: Recording, progress: Progress | None) -> Transcript:
+        facts = self.engine.facts
+        if abs(recording.sfreq / facts.sfreq - 1) > 1e-3:
+            message = f"{recording.name}: {recording.sfreq:g} samples a second; the model takes {facts.sfreq:g}"
+            raise RecordingError(message)
+        stream = self.stream()
+        keystrokes: list[Keystroke] = []
+        notes: list[Note] = []
+        block = int(_BLOCK_SECONDS * facts.sfreq)
+        for start in range(0, recording.n_samples, block):
+            end = min(start + block, recording.n_samples)
+            update = stream.push(recording.emg[start:end], recording.times[start:end])
+            keystrokes += update.committed
+            notes += update.notes
+            if progress is not None:
+                progress(end / recording.n_samples, update)
+        tail = stream.finish()
+        if recording.n_samples < facts.receptive_field:
+            seconds = facts.receptive_field / facts.sfreq
+            notes.append(Note(0.0, f"the recording is shorter than the {seconds:.2f} s that the model needs to begin"))
+        return Transcript((*keystrokes, *tail.committed), stream.start, stream.elapsed, (*notes, *tail.notes))
+
+    def stream(self) -> TranscriberStream:
+        """Begin a new stream of samples."""
+        return TranscriberStream(self)
+
+
+class TranscriberStream:
+    """One signal on its way from samples to keystrokes.
+
+    Whatever the pieces in which a signal is pushed, the keystrokes are the same.
+
+    Attributes
+    ----------
+    elapsed
+        Seconds from the first sample to the end of the latest.
+    """
+
+    def __init__(self, transcriber: Transcriber) -> None:
+        self._transcriber = transcriber
+        self._facts = transcriber.engine.facts
+        self._continuity = Continuity(self._facts.sfreq, self._facts.n_chans)
+        self._finished = False
+        self.elapsed = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._engine_stream = self._transcriber.engine.stream()
+        self._decoder_stream = self._transcriber.decoder.stream()
+        self._pending: tuple[Keystroke, ...] = ()
+        self._frame_times: npt.NDArray[np.float64] = np.zeros(0)  # of the frames from the first unsettled one on
+        self._first_frame = 0  # the frame that this array begins with
+
+    @property
+    def start(self) -> float:
+        """The clock's time of the first sample, in seconds; 0 where no times were given."""
+        return self._continuity.start
+
+    def push(self, samples: npt.ArrayLike, times: npt.ArrayLike | float | None = None) -> Update:
+        """Take the next samples and give what they add.
+
+        Parameters
+        ----------
+        samples
+            (n, channels) microvolts; any number of samples, also none. Values that are not finite are repaired.
+        times
+            Seconds of any clock: the time of the first sample, or of every one. With None the samples follow each other
+            at the model's rate.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not fit, or the stream was finished.
+        """
+        if self._finished:
+            raise InputError("the stream was finished: begin a new one")
+        return self._advance(self._continuity.push(samples, times))
+
+    def finish(self) -> Update:
+        """Commit what is pending; further calls give nothing."""
+        if self._finished:
+            return Update()
+        self._finished = True
+        return Update(self._commit(self._decoder_stream.finish()), (), self._continuity.finish())
+
+    def copy(self) -> TranscriberStream:
+        """Give an independent stream that goes on from the same point."""
+        twin = copy.copy(self)
+        twin._continuity = copy.deepcopy(self._continuity)
+        twin._engine_stream = self._engine_stream.copy()
+        twin._decoder_stream = self._decoder_stream.copy()
+        return twin
+
+    def _advance(self, segments: Sequence[Segment]) -> Update:
+        committed: list[Keystroke] = []
+        notes: list[Note] = []
+        for segment in segments:
+            notes += segment.notes
+            if segment.restart:
+                committed += self._commit(self._decoder_stream.finish())
+                self._begin()
+            decoded = self._decode(segment)
+            committed += self._commit(decoded)
+            self._pending = self._keystrokes(decoded.pending)
+        return Update(tuple(committed), self._pending, tuple(notes))
+
+    def _decode(self, segment: Segment) -> Decoded:
+        stream, facts = self._engine_stream, self._facts
+        if len(segment.times):
+            self.elapsed = max(self.elapsed, float(segment.times[-1]) + 1 / facts.sfreq - self.start)
+        samples_before, frames_before = stream.n_samples, stream.n_frames
+        (emissions,) = self._transcriber.engine.step([stream], [segment.samples])
+        # A frame comes out with the push of its last sample, so that sample's time is at hand here.
+        last_samples = np.arange(frames_before, stream.n_frames) * facts.hop_length + facts.receptive_field - 1
+        ends = segment.times[last_samples - samples_before] + 1 / facts.sfreq
+        self._frame_times = np.concatenate([self._frame_times, ends - facts.look_ahead - self.start])
+        return self._decoder_stream.push(emissions)
+
+    def _commit(self, decoded: Decoded) -> tuple[Keystroke, ...]:
+        keystrokes = self._keystrokes(decoded.committed)
+        settled = decoded.n_settled - self._first_frame
+        if settled > 0:
+            self._frame_times = self._frame_times[settled:]
+            self._first_frame = decoded.n_settled
+        return keystrokes
+
+    def _keystrokes(self, found: Labels) -> tuple[Keystroke, ...]:
+        times = self._frame_times[found.frames - self._first_frame]
+        return tuple(
+            Keystroke(KEYS[label], float(time), float(confidence))
+            for label, time, confidence in zip(found.labels, times, found.confidences, strict=True)
+        )

@@ -1,0 +1,110 @@
+"""Every streaming layer: causal, and the same in pieces as whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from myotype.network.layers import LogSpectrogram, RotationInvariantMLP, TDSConv2dBlock, TDSConvEncoder
+
+FRAMES = 60
+
+
+def spectrogram():
+    return LogSpectrogram(64, 16), (32, FRAMES * 16), 2
+
+
+def convolution():
+    return TDSConv2dBlock(4, 6, 7), (FRAMES, 24), 1
+
+
+def one_frame_convolution():
+    return TDSConv2dBlock(4, 6, 1), (FRAMES, 24), 1
+
+
+def encoder():
+    return TDSConvEncoder(24, [4, 6, 2], 5), (FRAMES, 24), 1
+
+
+LAYERS = [spectrogram, convolution, one_frame_convolution, encoder]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+@torch.inference_mode()
+def test_in_pieces_equals_the_whole_for_every_cut_and_batch(make, data):
+    torch.manual_seed(1)
+    layer, shape, time_axis = make()
+    layer.eval()
+    x = torch.randn(data.draw(st.integers(1, 3)), *shape)
+    length = x.shape[time_axis]
+    cuts = sorted(data.draw(st.lists(st.integers(0, length), max_size=10)))
+    whole, whole_state = layer(x)
+    state, pieces = None, []
+    for start, end in zip([0, *cuts], [*cuts, length], strict=True):
+        piece, state = layer(x.narrow(time_axis, start, end - start), state)
+        pieces.append(piece)
+    torch.testing.assert_close(torch.cat(pieces, 1), whole, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state, whole_state, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@torch.inference_mode()
+def test_what_comes_later_never_changes_what_came_out(make):
+    layer, shape, time_axis = make()
+    layer.eval()
+    x = torch.randn(1, *shape)
+    whole, _ = layer(x)
+    short, _ = layer(x.narrow(time_axis, 0, x.shape[time_axis] * 2 // 3))
+    assert short.shape[1] > 0
+    torch.testing.assert_close(whole[:, : short.shape[1]], short, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@torch.inference_mode()
+def test_states_of_several_streams_can_be_stacked_into_a_batch(make):
+    layer, shape, time_axis = make()
+    layer.eval()
+    x = torch.randn(2, *shape)
+    half = x.shape[time_axis] // 2
+    first, second = x.narrow(time_axis, 0, half), x.narrow(time_axis, half, half)
+    states = [layer(first[i : i + 1])[1] for i in range(2)]
+    stacked = torch.cat(states) if isinstance(states[0], torch.Tensor) else [torch.cat(s) for s in zip(*states, strict=True)]
+    together, _ = layer(second, stacked)
+    for i in range(2):
+        alone, _ = layer(second[i : i + 1], states[i])
+        torch.testing.assert_close(together[i : i + 1], alone, atol=1e-6, rtol=1e-6)
+
+
+@torch.inference_mode()
+def test_log_spectrogram_is_the_fourier_transform_of_windowed_samples():
+    layer = LogSpectrogram(64, 16, 1e-6)
+    x = np.random.default_rng(3).standard_normal((1, 2, 400)) * 20
+    frames, left = layer(torch.from_numpy(x).float())
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
+    cut = np.lib.stride_tricks.sliding_window_view(x, 64, axis=-1)[..., ::16, :]
+    power = np.abs(np.fft.rfft(cut * window)) ** 2 / 24
+    expected = np.log10(power + 1e-6).transpose(0, 2, 1, 3)
+    assert frames.shape == (1, 22, 2, 33)
+    np.testing.assert_allclose(frames.numpy(), expected, atol=1e-4)
+    assert left.shape[-1] == 400 - 22 * 16
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_mlp_with_all_rotations_does_not_see_how_the_band_is_turned(pooling):
+    mlp = RotationInvariantMLP(16 * 5, [7], offsets=range(16), pooling=pooling)
+    x = torch.randn(2, 3, 16, 5)
+    torch.testing.assert_close(mlp(x.roll(5, dims=2)), mlp(x), atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_mlp_averages_over_neighbouring_rotations():
+    mlp = RotationInvariantMLP(16 * 5, [7])
+    x = torch.randn(2, 3, 16, 5)
+    rolled = [mlp.mlp(x.roll(offset, dims=2).flatten(2)) for offset in (-1, 0, 1)]
+    torch.testing.assert_close(mlp(x), torch.stack(rolled).mean(0), atol=1e-6, rtol=1e-6)
