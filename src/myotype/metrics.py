@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
 from myotype.errors import InputError
-from myotype.keyboard import render
+from myotype.keyboard import fold_key, keys_to_symbols, render
+from myotype.transcript import KeyPress, Keystroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +163,27 @@ def _counted(prediction: str | list[str], target: str | list[str]) -> ErrorRates
         substitutions=tags.count("replace"),
         target_length=len(target),
     )
+
+
+def timing_errors(keystrokes: Sequence[Keystroke], key_presses: Sequence[KeyPress], start: float) -> list[float]:
+    """Give how much later than its press each key was decoded, in seconds, where the right key was.
+
+    Parameters
+    ----------
+    keystrokes
+        What was decoded, in order.
+    key_presses
+        What was typed, in order; keys outside the 98 are left out.
+    start
+        When the first sample was taken, in the clock of the key presses.
+    """
+    presses = [press for press in key_presses if fold_key(press.key) is not None]
+    errors = []
+    decoded, typed = iter(keystrokes), iter(presses)
+    prediction = keys_to_symbols(stroke.key for stroke in keystrokes)
+    for symbol, true_symbol in align(prediction, keys_to_symbols(press.key for press in presses)):
+        stroke = next(decoded) if symbol is not None else None
+        press = next(typed) if true_symbol is not None else None
+        if stroke is not None and press is not None and symbol == true_symbol:
+            errors.append(stroke.time - (press.down - start))
+    return errors

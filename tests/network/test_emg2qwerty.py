@@ -45,9 +45,7 @@ def test_logits_and_emissions_are_those_of_the_reference(tiny_net, tiny_outputs,
     np.testing.assert_allclose(logits.numpy(), tiny_outputs[f"braindecode_logits_{name}"], atol=1e-4, rtol=0)
     reference = tiny_outputs[f"emissions_{name}"].transpose(1, 0, 2)
     np.testing.assert_allclose(emissions, reference, atol=1e-4, rtol=0)
-    np.testing.assert_allclose(
-        emissions, tiny_outputs[f"emissions_f64_{name}"].transpose(1, 0, 2), atol=1e-4, rtol=0
-    )
+    np.testing.assert_allclose(emissions, tiny_outputs[f"emissions_f64_{name}"].transpose(1, 0, 2), atol=1e-4, rtol=0)
     top = np.sort(reference, axis=-1)
     clear = top[..., -1] - top[..., -2] > 2e-4
     assert (emissions.argmax(-1) == reference.argmax(-1))[clear].all()

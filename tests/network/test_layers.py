@@ -73,7 +73,9 @@ def test_states_of_several_streams_can_be_stacked_into_a_batch(make):
     half = x.shape[time_axis] // 2
     first, second = x.narrow(time_axis, 0, half), x.narrow(time_axis, half, half)
     states = [layer(first[i : i + 1])[1] for i in range(2)]
-    stacked = torch.cat(states) if isinstance(states[0], torch.Tensor) else [torch.cat(s) for s in zip(*states, strict=True)]
+    stacked = (
+        torch.cat(states) if isinstance(states[0], torch.Tensor) else [torch.cat(s) for s in zip(*states, strict=True)]
+    )
     together, _ = layer(second, stacked)
     for i in range(2):
         alone, _ = layer(second[i : i + 1], states[i])

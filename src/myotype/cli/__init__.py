@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Final
 
 from myotype.errors import MyotypeError
@@ -21,15 +22,12 @@ COMMANDS: Final = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name and give the exit code: 0 well, 1 failed, 2 misused, 130 interrupted."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
+    command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if command in ("-h", "--help"):
         print(_usage())
-        return 0 if arguments else 2
-    command, *rest = arguments
+        return 0
     if command == "--version":
-        from importlib.metadata import version
-
-        print(version("myotype"))
+        print(metadata.version("myotype"))
         return 0
     if command not in COMMANDS:
         print(f"myotype: there is no command {command!r}\n\n{_usage()}", file=sys.stderr)
@@ -37,25 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(command, rest)
     except MyotypeError as error:
-        print(f"myotype {command}: {error}", file=sys.stderr)
-        return 1
+        message, code = str(error), 1
     except KeyboardInterrupt:
-        print(f"myotype {command}: interrupted", file=sys.stderr)
-        return 130
+        message, code = "interrupted", 130
     except BrokenPipeError:
         # Whoever read the output has left. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        message, code = "the output was closed", 1
+    print(f"myotype {command}: {message}", file=sys.stderr)
+    return code
 
 
 def _run(command: str, arguments: list[str]) -> int:
     import tyro
 
     run = importlib.import_module(f"myotype.cli.{command}").run
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
     try:
-        result: int = tyro.cli(
-            run, args=arguments, prog=f"myotype {command}", config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
-        )
+        result: int = tyro.cli(run, args=arguments, prog=f"myotype {command}", config=config)
     except SystemExit as stop:  # tyro's way out of --help and of arguments that do not parse
         return stop.code if isinstance(stop.code, int) else 2
     return result

@@ -17,7 +17,12 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Show bars while the block runs, where stderr is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         yield bar
 

@@ -64,7 +64,7 @@ def export(
     provenance
         Where the weights come from, and under which licence they stand.
     look_ahead
-        Seconds of signal after a key's press that the network was trained to wait for.
+        Seconds from a key's press to the end of the signal that the network reads it from.
 
     Returns
     -------

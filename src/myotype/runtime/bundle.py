@@ -69,7 +69,7 @@ class Facts:
     warmup_frames
         Frames that the graph gives before the first one made of real samples alone.
     look_ahead
-        Seconds of signal after a key's press that the model waits for.
+        Seconds from a key's press to the end of the signal that the model reads it from, in the median.
     parameters
         Number of trained parameters.
     precision

@@ -14,6 +14,9 @@ from myotype.runtime.bundle import Bundle
 
 FloatArray = npt.NDArray[np.float32]
 
+LARGEST: Final = 1e9
+"""Microvolts, a kilovolt: no sample is as large, and the power of much larger ones overflows."""
+
 _MOST_FRAMES: Final = 256
 """Frames in one call of the graph: larger blocks need more memory and are no faster."""
 
@@ -136,8 +139,9 @@ class Engine:
         samples = np.asarray(chunk, dtype=np.float32)
         if samples.ndim != 2 or samples.shape[1] != self.facts.n_chans:
             raise InputError(f"samples have shape {samples.shape}; expected (n, {self.facts.n_chans})")
-        if not np.isfinite(samples).all():
-            raise InputError("samples contain NaN or infinity; repair them first (the Transcriber does)")
+        if not (np.abs(samples) <= LARGEST).all():  # NaN fails this too
+            message = f"samples contain NaN, infinity or more than {LARGEST:g} microvolts"
+            raise InputError(f"{message}; repair them first (the Transcriber does)")
         return samples
 
     def _take_hops(self, stream: EngineStream, chunk: FloatArray) -> FloatArray:

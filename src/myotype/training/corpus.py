@@ -1,19 +1,18 @@
-"""Recordings to train on, made by the simulator in several processes."""
+"""Recordings to train on, made by the simulator."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple
 
 import numpy as np
 
 from myotype.recordings import Recording
-from myotype.simulation import simulate
+from myotype.simulation import Split, simulate
 from myotype.training.recipes import SimulatedCorpus
 
-_VALIDATION_SEED = 500
+VALIDATION_SEED = 500
+"""How far the seeds of validation recordings lie above those of training recordings."""
 
 
 class Corpus(NamedTuple):
@@ -23,40 +22,36 @@ class Corpus(NamedTuple):
     validation: list[Recording]
 
 
-def simulate_corpus(
-    settings: SimulatedCorpus, *, processes: int, progress: Callable[[int, int], None] | None = None
-) -> Corpus:
+def simulate_corpus(settings: SimulatedCorpus, progress: Callable[[int, int], None] | None = None) -> Corpus:
     """Simulate a corpus.
 
     Parameters
     ----------
     settings
         What to simulate.
-    processes
-        How many recordings are simulated at a time.
     progress
         Called with the numbers of recordings done and asked for.
     """
-    jobs = []
-    for seed, count, minutes in (
-        (settings.seed, settings.recordings, settings.minutes),
-        (settings.seed + _VALIDATION_SEED, settings.validation_recordings, settings.validation_minutes),
-    ):
+    counts = (settings.recordings, settings.validation_recordings)
+    done = 0
+
+    def simulated(split: Split, first_seed: int, count: int, minutes: float) -> list[Recording]:
+        nonlocal done
+        recordings = []
         speeds = np.linspace(*settings.speeds, num=count) if count > 1 else [np.mean(settings.speeds)]
-        for index, speed in enumerate(speeds):
-            jobs.append((settings.typist, minutes, float(speed), seed + index))
-    recordings: list[Recording | None] = [None] * len(jobs)
-    # Fresh processes: a fork of one that has threads, as torch does, may hang.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(_simulate, *job): index for index, job in enumerate(jobs)}
-        for done, future in enumerate(as_completed(futures), start=1):
-            recordings[futures[future]] = future.result()
+        for seed, speed in enumerate(speeds, start=first_seed):
+            # The seed is that of the donning too: for every recording the bands are put on anew.
+            recordings.append(
+                simulate(
+                    minutes=minutes, typist=settings.typist, speed=float(speed), seed=seed, session=seed, split=split
+                )
+            )
+            done += 1
             if progress is not None:
-                progress(done, len(jobs))
-    whole = [recording for recording in recordings if recording is not None]
-    return Corpus(whole[: settings.recordings], whole[settings.recordings :])
+                progress(done, sum(counts))
+        return recordings
 
-
-def _simulate(typist: str, minutes: float, speed: float, seed: int) -> Recording:
-    # The seed is that of the donning too: every recording is made with the bands put on anew.
-    return simulate(minutes=minutes, typist=typist, speed=speed, seed=seed, session=seed)
+    return Corpus(
+        simulated("train", settings.seed, counts[0], settings.minutes),
+        simulated("validation", settings.seed + VALIDATION_SEED, counts[1], settings.validation_minutes),
+    )

@@ -94,7 +94,9 @@ class CTCModule(lightning.LightningModule):
 def learning_rate(epoch: float, recipe: Recipe) -> float:
     """Give the learning rate at a point of the training, counted in epochs."""
     if epoch < recipe.warmup_epochs:
-        climbed = epoch / recipe.warmup_epochs
+        # Where the rate moves by epochs, the last epoch of the warm-up has the full rate, as in the original training.
+        last = recipe.warmup_epochs - 1 if recipe.schedule == "epoch" else recipe.warmup_epochs
+        climbed = min(epoch / max(last, 1e-9), 1.0)
         return recipe.first_learning_rate + climbed * (recipe.learning_rate - recipe.first_learning_rate)
     progress = min((epoch - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9), 1.0)
     height = (1 + math.cos(math.pi * progress)) / 2

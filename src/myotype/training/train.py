@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
+import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from myotype.decoding import GreedyDecoder
 from myotype.errors import InputError, OutputError
 from myotype.files import replacing_file
+from myotype.keyboard import KEYS
+from myotype.metrics import timing_errors
 from myotype.network import EMG2QwertyNet, export
 from myotype.recordings import Recording
 from myotype.runtime import Bundle, Provenance
 from myotype.training.corpus import Corpus, simulate_corpus
-from myotype.training.module import CTCModule
+from myotype.training.module import CTCModule, whole_emissions
 from myotype.training.recipes import Recipe
 from myotype.training.windows import Batch, ShuffledWindows, Windows
+from myotype.transcript import Keystroke
+
+_FIGURES: Final = ("train/loss", "val/CER", "val/deletions", "val/insertions", "val/substitutions")
 
 Progress = Callable[[str, float, dict[str, float]], None]
 """Called with the stage ("simulating", "training"), the share of it that is done, and the latest figures."""
@@ -80,11 +89,9 @@ def train(
     if simulated:
         if recipe.simulated is None or validation:
             raise InputError("there are no recordings to train on, and the recipe simulates none")
-        threads = os.cpu_count() or 1
         training, validation = simulate_corpus(
             recipe.simulated,
-            processes=threads,
-            progress=lambda done, of: progress("simulating", done / of, {}) if progress else None,
+            lambda done, of: progress("simulating", done / of, {}) if progress else None,
         )
     elif not validation:
         raise InputError("there are no recordings to validate with: the best epoch is chosen by them")
@@ -98,10 +105,8 @@ def train(
     started = time.monotonic()
     lightning.seed_everything(recipe.seed, verbose=False)
     module = CTCModule(EMG2QwertyNet(**recipe.network), recipe)
-    trainer, checkpoint = _trainer(recipe, run, progress)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    with _quiet_lightning():
+        trainer, checkpoint = _trainer(recipe, run, progress)
         trainer.fit(
             module,
             *_loaders(recipe, module.network, Corpus(list(training), list(validation))),
@@ -114,6 +119,7 @@ def train(
     network = EMG2QwertyNet(**recipe.network)
     prefix = "network."
     network.load_state_dict({k.removeprefix(prefix): v for k, v in best["state_dict"].items() if k.startswith(prefix)})
+    look_ahead = _look_ahead(network, validation, recipe.future)
     details = {
         **provenance.details,
         "validation CER (%)": round(float(checkpoint.best_model_score or float("nan")), 2),
@@ -126,8 +132,25 @@ def train(
         network,
         run / "model",
         provenance=dataclasses.replace(provenance, details=details),
-        look_ahead=recipe.future,
+        look_ahead=look_ahead,
     )
+
+
+def _look_ahead(network: EMG2QwertyNet, recordings: Sequence[Recording], longest: float) -> float:
+    """Measure how long after a key's press the network reads it, so that the times it gives are right in the median.
+
+    It was given `longest` seconds, but may have learned to need fewer.
+    """
+    network.eval()
+    errors: list[float] = []
+    for recording in recordings:
+        (found,) = GreedyDecoder().decode(whole_emissions(network, recording).cpu().numpy())
+        ends = (found.frames * network.hop_length + network.receptive_field) / network.sfreq
+        strokes = [Keystroke(KEYS[label], float(time), 1.0) for label, time in zip(found.labels, ends, strict=True)]
+        errors += timing_errors(strokes, recording.key_presses, float(recording.times[:1][0]))
+    if not errors:
+        return longest
+    return round(min(max(float(np.median(errors)), 0.0), longest), 3)
 
 
 def _simulated_provenance(recipe: Recipe) -> Provenance:
@@ -170,24 +193,40 @@ def _trainer(recipe: Recipe, run: Path, progress: Progress | None) -> tuple[ligh
         mode="min",
         save_last=True,
     )
-    callbacks: list[Callback] = [checkpoint]
+    callbacks: list[Callback] = [checkpoint, _MetricsFile(run / "metrics.csv")]
     if progress is not None:
         callbacks.append(_Report(progress))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer = lightning.Trainer(
-            max_epochs=recipe.epochs,
-            accelerator="auto",
-            logger=CSVLogger(run, name=None, version=""),
-            callbacks=callbacks,
-            gradient_clip_val=recipe.gradient_clip,
-            check_val_every_n_epoch=recipe.validate_every,
-            num_sanity_val_steps=0,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            log_every_n_steps=1_000_000,  # figures are logged once an epoch
-        )
+    trainer = lightning.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator="auto",
+        logger=False,
+        callbacks=callbacks,
+        gradient_clip_val=recipe.gradient_clip,
+        check_val_every_n_epoch=recipe.validate_every,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     return trainer, checkpoint
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Hold back what Lightning says of hardware and of choices that are made here on purpose."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for message in (
+                ".*does not have many workers.*",  # windows are cut from memory
+                ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
+                "Checkpoint directory .* exists and is not empty",  # a resumed run
+            ):
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Report(Callback):
@@ -204,3 +243,29 @@ class _Report(Callback):
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
         figures["loss"] = float(outputs["loss"])
         self._progress("training", min(share, 1.0), figures)
+
+
+class _MetricsFile(Callback):
+    """Keeps a table with a row an epoch, which a resumed run goes on with."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Add the epoch's row; validation is over by now."""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
+        validated = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
+        row: dict[str, float | int | str] = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            "learning rate": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+        row |= {name: figures.get(name, "") if name == "train/loss" or validated else "" for name in _FIGURES}
+        rows: list[dict[str, Any]] = []
+        if self._path.exists():
+            with self._path.open(newline="", encoding="utf-8") as file:
+                rows = [old for old in csv.DictReader(file) if int(old["epoch"]) < trainer.current_epoch + 1]
+        with replacing_file(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer.writeheader()
+            writer.writerows([*rows, row])

@@ -1,0 +1,91 @@
+"""``myotype info``: say what a model, a recording or this installation is."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from myotype.errors import MyotypeError
+
+
+def run(what: Annotated[str | None, tyro.conf.Positional] = None, /) -> int:
+    """Say what a model, a recording or this installation is.
+
+    Parameters
+    ----------
+    what
+        A model (a bundle's folder or a bundled model's name) or a recording; nothing for this installation.
+    """
+    if what is None:
+        rows = _installation()
+    elif Path(what).is_file():
+        rows = _recording(Path(what))
+    else:
+        rows = _model(what)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in rows:
+        table.add_row(name, value)
+    Console(highlight=False, soft_wrap=True).print(table)
+    return 0
+
+
+def _installation() -> list[tuple[str, str]]:
+    from myotype.runtime.bundle import bundled_models
+
+    rows = [("myotype", metadata.version("myotype")), ("python", platform.python_version())]
+    for package in ("numpy", "numba", "onnxruntime", "torch", "pytorch-lightning", "onnx"):
+        try:
+            rows.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            rows.append((package, "not installed (extra `train`)"))
+    rows.append(("bundled models", ", ".join(bundled_models()) or "none"))
+    return rows
+
+
+def _model(name: str) -> list[tuple[str, str]]:
+    from myotype.runtime import Bundle
+
+    bundle = Bundle.open(name)
+    facts = bundle.facts
+    provenance = facts.provenance
+    return [
+        ("folder", str(bundle.folder)),
+        ("input", f"{facts.n_chans} channels at {facts.sfreq:g} Hz"),
+        ("emissions", f"{facts.frame_rate:g} frames a second"),
+        ("receptive field", f"{facts.receptive_field / facts.sfreq:.3f} s"),
+        ("look-ahead", f"{facts.look_ahead:g} s"),
+        ("parameters", f"{facts.parameters:,}"),
+        ("precision", facts.precision),
+        ("licence", provenance.license),
+        ("trained on", "simulated EMG only: it reads no real person" if provenance.simulated else "see source"),
+        ("source", provenance.source),
+        *((name, str(value)) for name, value in provenance.details.items()),
+    ]
+
+
+def _recording(path: Path) -> list[tuple[str, str]]:
+    from myotype import recordings
+
+    with recordings.open(path) as recording:
+        rows = [
+            ("recording", recording.name),
+            ("signal", f"{recording.n_samples} samples of 32 channels at {recording.sfreq:g} Hz"),
+            ("duration", f"{recording.duration / 60:.2f} minutes"),
+        ]
+        try:
+            presses = recording.key_presses
+            rows += [
+                ("user", recording.user),
+                ("condition", recording.condition),
+                ("key presses", f"{len(presses)}"),
+                ("prompts", f"{len(recording.prompts)}"),
+            ]
+        except MyotypeError as error:
+            rows.append(("labels", f"unreadable: {error}"))
+    return rows

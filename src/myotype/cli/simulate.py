@@ -1,0 +1,89 @@
+"""``myotype simulate``: make recordings of simulated typists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from myotype.cli.console import progress_bar, say
+from myotype.errors import InputError
+
+
+def run(
+    text: Annotated[str | None, tyro.conf.Positional] = None,
+    /,
+    *,
+    text_file: Path | None = None,
+    keystrokes: Path | None = None,
+    minutes: float | None = None,
+    people: tuple[str, ...] = ("demo",),
+    seeds: tuple[int, ...] = (0,),
+    session: int | None = None,
+    speed: float | None = None,
+    output: Path = Path("simulated"),
+) -> int:
+    """Make emg2qwerty HDF5 recordings of simulated typists, one for each person and seed.
+
+    Parameters
+    ----------
+    text
+        What to type.
+    text_file
+        A file of what to type, one prompt a line.
+    keystrokes
+        The events.tsv of a recording (EMG-BIDS): the same keys at the same times.
+    minutes
+        How long to type generated prompts.
+    people
+        Who types: demo (whom the bundled model reads), easy:N or realistic:N.
+    seeds
+        Of text, rhythm and noise.
+    session
+        Which time of putting the bands on; the seed if not given.
+    speed
+        Keys a second, pauses included; the typist's own if not given.
+    output
+        A folder, or for a single recording a file that ends in .hdf5.
+    """
+    from myotype.recordings import bids, write_hdf5
+    from myotype.simulation import simulate
+
+    given = {"a text": text, "--text-file": text_file, "--keystrokes": keystrokes, "--minutes": minutes}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise InputError(f"give one of a text, --text-file, --keystrokes and --minutes; given: {named or 'none'}")
+    if output.suffix in (".hdf5", ".h5") and len(people) * len(seeds) > 1:
+        raise InputError(
+            f"{output} is one file, but {len(people) * len(seeds)} recordings are asked for: give a folder"
+        )
+    if text_file is not None:
+        text = _read_text(text_file)
+    presses = bids.read_events(keystrokes).key_presses if keystrokes is not None else None
+    jobs = [(person, seed) for person in people for seed in seeds]
+    with progress_bar() as bar:
+        for person, seed in bar.track(jobs, description="simulating"):
+            recording = simulate(
+                text,
+                presses,
+                typist=person,
+                minutes=minutes,
+                seed=seed,
+                session=seed if session is None else session,
+                speed=speed,
+            )
+            target = output if output.suffix in (".hdf5", ".h5") else output / f"{recording.name}.hdf5"
+            write_hdf5(target, recording)
+            say(
+                f"{target}: {recording.duration:.1f} s of simulated EMG, {len(recording.key_presses)} keys"
+                f" by {recording.user}"
+            )
+    return 0
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as text: {error}") from error

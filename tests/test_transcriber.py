@@ -1,0 +1,212 @@
+"""The pipeline: the same for every way of cutting the input, with the right times, through gaps and faults."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from myotype import Transcriber, recordings, simulate
+from myotype.errors import InputError, ModelError, RecordingError
+from myotype.metrics import error_rates
+from myotype.recordings import Recording
+
+SFREQ = 2000.0
+
+
+@pytest.fixture(scope="module")
+def transcriber():
+    return Transcriber.from_pretrained("demo")
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return simulate("the quick brown fox jumps over the lazy dog", seed=21, session=21)
+
+
+@pytest.fixture(scope="module")
+def signal(recording):
+    return recording.emg[:], recording.times[:]
+
+
+@pytest.fixture(scope="module")
+def whole(transcriber, recording):
+    return transcriber.transcribe(recording)
+
+
+def assert_same(strokes, expected):
+    assert [stroke.key for stroke in strokes] == [stroke.key for stroke in expected]
+    np.testing.assert_allclose([s.time for s in strokes], [s.time for s in expected], atol=1e-6)
+    np.testing.assert_allclose([s.confidence for s in strokes], [s.confidence for s in expected], atol=1e-3)
+
+
+def test_simulated_typing_becomes_text(whole, recording):
+    assert error_rates(whole.keys, recording.key_text()).cer < 0.25
+    assert "fox" in whole.text
+    assert whole.start == recording.times[:1][0]
+    assert whole.duration == pytest.approx(recording.duration)
+    assert whole.notes == ()
+
+
+def test_keystrokes_come_close_to_the_presses(whole, recording):
+    presses = np.array([press.down for press in recording.key_presses]) - whole.start
+    nearest = [np.abs(presses - stroke.time).min() for stroke in whole.keystrokes]
+    assert np.median(nearest) < 0.05
+    assert all(0 < stroke.confidence <= 1 for stroke in whole.keystrokes)
+    assert [s.time for s in whole.keystrokes] == sorted(s.time for s in whole.keystrokes)
+
+
+@given(cuts=st.lists(st.integers(0, 30_000), max_size=40))
+@settings(max_examples=15, deadline=None)
+def test_a_stream_in_any_pieces_equals_the_whole_recording(transcriber, signal, whole, cuts):
+    samples, times = signal
+    stream, strokes = transcriber.stream(), []
+    bounds = [0, *sorted(min(cut, len(samples)) for cut in cuts), len(samples)]
+    for start, end in pairwise(bounds):
+        strokes += stream.push(samples[start:end], times[start:end]).committed
+    strokes += stream.finish().committed
+    assert_same(strokes, whole.keystrokes)
+    assert stream.start == whole.start
+
+
+def test_live_pieces_without_times_give_the_same_keystrokes(transcriber, signal, whole):
+    stream, strokes = transcriber.stream(), []
+    for start in range(0, len(signal[0]), 16):
+        strokes += stream.push(signal[0][start : start + 16]).committed
+    strokes += stream.finish().committed
+    assert_same(strokes, whole.keystrokes)
+    assert stream.start == 0
+
+
+def test_a_copied_stream_goes_on_by_itself(transcriber, signal, whole):
+    samples, times = signal
+    stream = transcriber.stream()
+    first = stream.push(samples[:9000], times[:9000]).committed
+    twin = stream.copy()
+    stream.push(np.zeros((4000, 32)))
+    stream.finish()
+    rest = twin.push(samples[9000:], times[9000:]).committed + twin.finish().committed
+    assert_same(first + rest, whole.keystrokes)
+
+
+def test_streams_of_one_transcriber_do_not_touch_each_other(transcriber, signal, whole):
+    streams = [transcriber.stream() for _ in range(2)]
+    strokes = [[], []]
+    for start in range(0, len(signal[0]), 2500):
+        for i in (0, 1):
+            strokes[i] += streams[i].push(signal[0][start : start + 2500]).committed
+    for i in (0, 1):
+        assert_same(strokes[i], whole.keystrokes)
+
+
+def test_finishing_twice_gives_nothing_and_a_finished_stream_takes_nothing(transcriber, signal):
+    stream = transcriber.stream()
+    stream.push(signal[0])
+    stream.finish()
+    assert stream.finish().committed == ()
+    with pytest.raises(InputError, match="finished"):
+        stream.push(signal[0])
+
+
+def test_after_a_long_gap_decoding_begins_anew_and_times_stay_true(transcriber, signal, whole):
+    samples, times = signal
+    later = times + np.where(np.arange(len(times)) >= 12_000, 5.0, 0.0)
+    gapped = transcriber.transcribe(Recording(emg=samples, times=later))
+    assert len(gapped.notes) == 1
+    assert gapped.notes[0].time == pytest.approx(12_000 / SFREQ, abs=0.01) or gapped.notes[0].time == pytest.approx(
+        12_000 / SFREQ + 5.0, abs=0.01
+    )
+    before = [stroke for stroke in gapped.keystrokes if stroke.time < 12_000 / SFREQ]
+    assert_same(before, whole.keystrokes[: len(before)])
+    warm_up = transcriber.engine.facts.receptive_field / SFREQ
+    after = [stroke for stroke in gapped.keystrokes if stroke.time > 12_000 / SFREQ + 5.0]
+    expected = [s for s in whole.keystrokes if s.time > 12_000 / SFREQ + warm_up]
+    assert [s.key for s in after][-len(expected) :] == [s.key for s in expected]
+    np.testing.assert_allclose([s.time - 5.0 for s in after][-len(expected) :], [s.time for s in expected], atol=1e-6)
+    assert gapped.duration == pytest.approx(whole.duration + 5.0)
+
+
+def test_bad_samples_are_repaired_and_noted_with_their_place(transcriber, signal, whole):
+    samples = signal[0].copy()
+    samples[8000:8003, 4] = np.nan
+    samples[9000, 20] = np.inf
+    repaired = transcriber.transcribe(Recording(emg=samples))
+    assert error_rates(repaired.keys, whole.keys).cer < 0.1
+    assert [note.time for note in repaired.notes] == [pytest.approx(4.0), pytest.approx(4.5)]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, 1e30])
+def test_no_signal_however_odd_gives_anything_but_finite_keystrokes(transcriber, value):
+    found = transcriber.transcribe(Recording(emg=np.full((6000, 32), value, np.float32)))
+    assert all(np.isfinite([stroke.time, stroke.confidence]).all() for stroke in found.keystrokes)
+
+
+def test_a_recording_too_short_for_the_model_is_empty_and_says_why(transcriber):
+    found = transcriber.transcribe(Recording(emg=np.zeros((100, 32))))
+    assert found.text == ""
+    assert "shorter than" in found.notes[0].message
+
+
+def test_a_recording_at_another_rate_is_refused(transcriber):
+    with pytest.raises(RecordingError, match="1000 samples a second; the model takes 2000"):
+        transcriber.transcribe(Recording(emg=np.zeros((5000, 32)), sfreq=1000.0))
+
+
+@pytest.mark.parametrize("shape", [(100, 31), (32,), (1, 100, 32)])
+def test_samples_of_another_shape_are_refused(transcriber, shape):
+    with pytest.raises(InputError, match="shape"):
+        transcriber.stream().push(np.zeros(shape))
+
+
+def test_progress_is_reported(transcriber, recording, whole):
+    shares, strokes = [], []
+
+    def note(share, update):
+        shares.append(share)
+        strokes.extend(update.committed)
+
+    transcriber.transcribe(recording, progress=note)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert_same(strokes, whole.keystrokes)
+
+
+def test_a_model_or_decoder_that_does_not_exist_is_refused():
+    with pytest.raises(ModelError, match="no such model"):
+        Transcriber.from_pretrained("nobody")
+    with pytest.raises(InputError, match="decoder 'psychic' is not known"):
+        Transcriber.from_pretrained("demo", decoder="psychic")
+
+
+BROKEN_AT_OPEN = [
+    "missing_group",
+    "missing_field_emg_right",
+    "missing_field_time",
+    "left_has_15_channels",
+    "empty_timeseries",
+    "truncated",
+    "not_hdf5",
+    "zero_bytes",
+]
+
+
+@pytest.mark.parametrize("name", BROKEN_AT_OPEN)
+def test_files_that_cannot_be_transcribed_are_refused_at_open(golden, name):
+    with pytest.raises(RecordingError, match=name):
+        recordings.open(golden / "corrupt" / f"{name}.hdf5")
+
+
+def test_every_other_broken_file_is_transcribed_without_nan(golden, transcriber):
+    paths = [path for path in sorted((golden / "corrupt").glob("*.hdf5")) if path.stem not in BROKEN_AT_OPEN]
+    assert len(paths) == 22 - len(BROKEN_AT_OPEN)
+    for path in paths:
+        found = transcriber.transcribe(path)
+        assert all(np.isfinite([stroke.time, stroke.confidence]).all() for stroke in found.keystrokes), path
+        damaged = path.stem in {
+            "nan_samples", "inf_sample", "nan_timestamp", "gap_half_second", "nonmonotonic_swap",
+            "nonmonotonic_jump_back", "repeated_timestamps",
+        }  # fmt: skip
+        assert bool(found.notes) == damaged, (path, found.notes)
