@@ -1,8 +1,8 @@
 """What simulated people are asked to type: prompts from the frequencies of English words and word pairs.
 
-The table in ``assets/text`` holds the counts that symspellpy ships (``scripts/build_text`` makes it). A prompt is a walk
-over word pairs that falls back on single words, with punctuation, contractions, digits and capitals put in at rates that
-a :class:`TextStyle` sets.
+The table in ``assets/text`` holds the counts that symspellpy ships (``scripts/build_text`` makes it). A prompt is a
+walk over word pairs that falls back on single words; punctuation, contractions, digits and capitals are put in at the
+rates that a :class:`TextStyle` sets.
 """
 
 from __future__ import annotations
@@ -39,10 +39,14 @@ _CONTRACTIONS: Final = {
     ("she", "would"): "she'd", ("we", "would"): "we'd", ("they", "would"): "they'd",
 }  # fmt: skip
 
-_QUESTION_WORDS: Final = frozenset(
-    "what who where when why how which can could do does did is are was were will would should have has".split()
-)
-_DANGLING: Final = frozenset("the a an of to in and or for with from by at on as my your their our his its is are be".split())
+_QUESTION_WORDS: Final = frozenset((
+    "what", "who", "where", "when", "why", "how", "which", "can", "could", "do", "does", "did", "is", "are",
+    "was", "were", "will", "would", "should", "have", "has",
+))  # fmt: skip
+_DANGLING: Final = frozenset((
+    "the", "a", "an", "of", "to", "in", "and", "or", "for", "with", "from", "by", "at", "on", "as", "my",
+    "your", "their", "our", "his", "its", "is", "are", "be",
+))  # fmt: skip
 
 _WRAPPERS: Final = ("()", '""', "''", "[]", "{}", "<>", "``", "**", "__", "~~")
 _BETWEEN: Final = ("-", "&", "+", "=", "/", "\\", "|", "<", ">", "*", "^", "~")
@@ -109,9 +113,9 @@ def _table() -> _Table:
         np.load(path, allow_pickle=False) as archive,
     ):
         words = archive["words"].tobytes().decode("ascii").split("\n")
-        # Powers below one flatten the frequencies: "of the" would otherwise fill the prompts, and the letters j, q, x and
-        # z of rare words would hardly be typed.
-        word_weights = np.exp2((archive["counts"] / 8.0) * 0.6)
+        # A power below one flattens the frequencies: "of the" would otherwise fill the prompts, and the letters j, q, x
+        # and z of rare words would hardly be typed.
+        word_weights = np.exp2((archive["counts"] / 8.0) * 0.75)
         pair_weights = np.exp2(archive["pair_counts"] / 6.0 * 0.75)
         start = np.concatenate([[0], np.cumsum(archive["first"], dtype=np.int64)])
         second = archive["second_hi"].astype(np.int32) * 256 + archive["second_lo"]

@@ -159,8 +159,8 @@ def _simulated_provenance(recipe: Recipe) -> Provenance:
     corpus = recipe.simulated
     return Provenance(
         license="BSD-3-Clause",
-        source="Trained by `myotype train` on simulated EMG only: "
-        f"{corpus.recordings} recordings of {corpus.minutes:g} minutes by the simulated typist {corpus.typist!r}, every recording with the bands put on anew.",
+        source=f"Trained by `myotype train` on simulated EMG only: {corpus.recordings} recordings of "
+        f"{corpus.minutes:g} minutes by the simulated typist {corpus.typist!r}, each with the bands put on anew.",
         simulated=True,
         details={"training seeds": f"{corpus.seed} to {corpus.seed + corpus.recordings - 1}"},
     )
