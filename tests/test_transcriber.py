@@ -116,9 +116,7 @@ def test_after_a_long_gap_decoding_begins_anew_and_times_stay_true(transcriber, 
     later = times + np.where(np.arange(len(times)) >= 12_000, 5.0, 0.0)
     gapped = transcriber.transcribe(Recording(emg=samples, times=later))
     assert len(gapped.notes) == 1
-    assert gapped.notes[0].time == pytest.approx(12_000 / SFREQ, abs=0.01) or gapped.notes[0].time == pytest.approx(
-        12_000 / SFREQ + 5.0, abs=0.01
-    )
+    assert gapped.notes[0].time == pytest.approx(11_999 / SFREQ, abs=1e-6)
     before = [stroke for stroke in gapped.keystrokes if stroke.time < 12_000 / SFREQ]
     assert_same(before, whole.keystrokes[: len(before)])
     warm_up = transcriber.engine.facts.receptive_field / SFREQ
@@ -135,7 +133,10 @@ def test_bad_samples_are_repaired_and_noted_with_their_place(transcriber, signal
     samples[9000, 20] = np.inf
     repaired = transcriber.transcribe(Recording(emg=samples))
     assert error_rates(repaired.keys, whole.keys).cer < 0.1
-    assert [note.time for note in repaired.notes] == [pytest.approx(4.0), pytest.approx(4.5)]
+    (note,) = repaired.notes  # faults of a kind that lie close together make one note
+    assert note.time == pytest.approx(4.0)
+    assert "4 values of 2 channels" in note.message
+    assert "samples 8000 to 9000" in note.message
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, 1e30])

@@ -112,8 +112,9 @@ def test_no_samples_give_no_frames(engine):
     [
         (np.zeros((5, 31)), r"shape \(5, 31\); expected \(n, 32\)"),
         (np.zeros(32), r"shape \(32,\)"),
-        (np.full((5, 32), np.nan), "NaN or infinity"),
-        (np.full((5, 32), np.inf), "NaN or infinity"),
+        (np.full((5, 32), np.nan), "NaN, infinity or more than 1e"),
+        (np.full((5, 32), np.inf), "NaN, infinity or more than 1e"),
+        (np.full((5, 32), 1e12), "NaN, infinity or more than 1e"),
     ],
 )
 def test_bad_samples_are_refused_and_no_stream_moves(engine, signal, chunk, message):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from myotype.errors import InputError
 from myotype.network.emg2qwerty import EMG2QwertyNet
-from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Bundle, Provenance, writing_bundle
+from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Bundle, Facts, Provenance, writing_bundle
 
 
 class _StreamingStep(nn.Module):
@@ -83,18 +83,21 @@ def export(
         raise InputError(
             f"hop_length={spectrogram.hop_length} does not divide n_fft={spectrogram.n_fft}: a stream needs whole hops"
         )
+    facts = Facts(
+        sfreq=network.sfreq,
+        n_chans=network.n_chans,
+        hop_length=network.hop_length,
+        receptive_field=network.receptive_field,
+        warmup_frames=network.context_frames + spectrogram.n_fft // spectrogram.hop_length - 1,
+        look_ahead=look_ahead,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        precision="float32",
+        provenance=provenance,
+    )
     was_training = network.training
     network.eval()
     try:
-        with writing_bundle(
-            folder,
-            config=network.get_config(),
-            parameters=sum(parameter.numel() for parameter in network.parameters()),
-            warmup_frames=network.context_frames + spectrogram.n_fft // spectrogram.hop_length - 1,
-            receptive_field=network.receptive_field,
-            look_ahead=look_ahead,
-            provenance=provenance,
-        ) as temporary:
+        with writing_bundle(folder, network.get_config(), facts) as temporary:
             weights = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
             save_file(weights, temporary / WEIGHTS_FILE)
             _write_graph(network, temporary / GRAPH_FILE)

@@ -1,6 +1,6 @@
 """Recordings of people typing: one view over every kind of file, reading and writing."""
 
-from myotype.recordings.hdf5 import write_hdf5
+from myotype.recordings.hdf5_writing import write_hdf5
 from myotype.recordings.opening import open_recording as open  # noqa: A004 (the library's open, as in wave or gzip)
 from myotype.recordings.recording import Prompt, Recording
 

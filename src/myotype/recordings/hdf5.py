@@ -13,27 +13,25 @@ from typing import TYPE_CHECKING, Any, Final
 import h5py
 import numpy as np
 
-from myotype.errors import InputError, RecordingError
-from myotype.files import replacing_file
+from myotype.errors import RecordingError
 from myotype.recordings import labels
 from myotype.recordings.recording import N_CHANNELS, SFREQ, Recording
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
     from myotype.recordings.recording import Prompt
     from myotype.transcript import KeyPress
 
-_GROUP: Final = "emg2qwerty"
-_DATASET: Final = "timeseries"
-_PER_BAND: Final = N_CHANNELS // 2
+GROUP: Final = "emg2qwerty"
+DATASET: Final = "timeseries"
+PER_BAND: Final = N_CHANNELS // 2
 _BANDS: Final = ("emg_left", "emg_right")
-_ROW: Final = np.dtype([("emg_left", "<f4", _PER_BAND), ("emg_right", "<f4", _PER_BAND), ("time", "<f8")])
+ROW: Final = np.dtype([("emg_left", "<f4", PER_BAND), ("emg_right", "<f4", PER_BAND), ("time", "<f8")])
 
-_CHUNK: Final = 2000  # samples: a second, 272 kB before compression
-_WRITE_BLOCK: Final = 32 * _CHUNK
 _CHUNK_CACHE: Final = 32 * 2**20  # bytes: samples and times of a window are often asked for one after the other
 _LARGEST_CHUNK: Final = 2**28  # bytes: one chunk is what the smallest read has to hold
 _LARGEST_RATIO: Final = 1100  # deflate cannot compress better than 1032 : 1
@@ -65,9 +63,11 @@ def open_hdf5(path: str | os.PathLike[str]) -> Recording:
     path = Path(path)
     with ExitStack() as stack:
         try:
+            if path.stat().st_size == 0:
+                raise RecordingError(f"{path}: the file is empty")
             file = stack.enter_context(h5py.File(path, "r", locking="best-effort", rdcc_nbytes=_CHUNK_CACHE))
-            group = _own_member(file, _GROUP, h5py.Group, path)
-            dataset = _checked_dataset(_own_member(group, _DATASET, h5py.Dataset, path), path)
+            group = _own_member(file, GROUP, h5py.Group, path)
+            dataset = _checked_dataset(_own_member(group, DATASET, h5py.Dataset, path), path)
             signal = _Signal(dataset, path)
             sfreq = _sampling_rate(signal)
             attributes = _Attributes(group, path)
@@ -78,79 +78,15 @@ def open_hdf5(path: str | os.PathLike[str]) -> Recording:
                 key_presses=attributes.key_presses,
                 prompts=attributes.prompts,
                 user=attributes.user,
-                name=attributes.name(),
+                name=attributes.name,
                 condition=lambda: attributes.text("condition"),
                 close=file.close,
             )
         # A damaged file can make h5py raise any of these, wherever the damage happens to lie.
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise RecordingError(f"{path}: {_why_unreadable(path, error)}") from error
+            raise RecordingError(f"{path}: {_why_unreadable(error)}") from error
         stack.pop_all()
         return recording
-
-
-def write_hdf5(path: str | os.PathLike[str], recording: Recording) -> None:
-    """Write a recording in HDF5, block by block; it is read back exactly as it is.
-
-    What stood at `path` before is replaced when all is written.
-
-    Raises
-    ------
-    InputError
-        If the recording has no samples, or a text that HDF5 cannot hold.
-    OutputError
-        If the file cannot be written; whatever stood at `path` before is then untouched.
-    RecordingError
-        If the recording cannot be read, or its labels cannot (:class:`~myotype.errors.LabelsError`).
-    """
-    if recording.n_samples == 0:
-        raise InputError("the recording has no samples: there is nothing to write")
-    attributes: dict[str, str | float] = {
-        "session_name": _storable(recording.name, "name"),
-        "user": _storable(recording.user, "user"),
-        "condition": _storable(recording.condition, "condition"),
-        "duration_mins": recording.duration / 60,
-        "keystrokes": labels.format_key_presses(recording.key_presses),
-        "prompts": labels.format_prompts(recording.prompts),
-    }
-    with replacing_file(path) as temporary:
-        try:
-            with h5py.File(temporary, "w") as file:
-                group = file.create_group(_GROUP)
-                # Texts of variable length lie outside the object's header, which holds no more than 64 kB.
-                group.attrs.update(attributes)
-                dataset = group.create_dataset(
-                    _DATASET,
-                    shape=(recording.n_samples,),
-                    dtype=_ROW,
-                    chunks=(_CHUNK,),
-                    shuffle=True,
-                    compression="gzip",
-                    compression_opts=4,
-                )
-                for start in range(0, recording.n_samples, _WRITE_BLOCK):
-                    dataset[start : start + _WRITE_BLOCK] = _rows(recording, start, start + _WRITE_BLOCK)
-        except RuntimeError as error:  # h5py's way to say that a file cannot be closed, for example on a full disk
-            raise OSError(str(error)) from error
-
-
-def _rows(recording: Recording, start: int, stop: int) -> npt.NDArray[np.void]:
-    emg = recording.emg[start:stop]
-    rows = np.empty(len(emg), dtype=_ROW)
-    rows["emg_left"] = emg[:, :_PER_BAND]
-    rows["emg_right"] = emg[:, _PER_BAND:]
-    rows["time"] = recording.times[start:stop]
-    return rows
-
-
-def _storable(text: str, what: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"the recording's {what} {text!r} is not a text that UTF-8 can hold") from error
-    if "\0" in text:
-        raise InputError(f"the recording's {what} {text!r} holds a zero character, which HDF5 cannot store")
-    return text
 
 
 class _Signal:
@@ -167,8 +103,8 @@ class _Signal:
         # Times are usually asked for next, and a chunk holds both: keep them rather than decompress it twice.
         self._last_times = (start, stop, rows["time"].astype(np.float64))
         emg = np.empty((len(rows), N_CHANNELS), dtype=np.float32)
-        emg[:, :_PER_BAND] = rows["emg_left"]
-        emg[:, _PER_BAND:] = rows["emg_right"]
+        emg[:, :PER_BAND] = rows["emg_left"]
+        emg[:, PER_BAND:] = rows["emg_right"]
         return emg
 
     def times(self, start: int, stop: int) -> npt.NDArray[np.float64]:
@@ -225,31 +161,36 @@ class _Attributes:
 
     def name(self) -> str:
         """Give the recording's name: the attribute's, or the file's, which the release named alike."""
-        return self.text("session_name") if "session_name" in self._group.attrs else self._path.stem
+        name = self._text("session_name")
+        return self._path.stem if name is None else name
 
     def text(self, attribute: str) -> str:
+        text = self._text(attribute)
+        if text is None:
+            raise labels.missing(attribute, str(self._path))
+        return text
+
+    def _text(self, attribute: str) -> str | None:
         if not self._group:
             raise RecordingError(f"{self._path}: the recording is closed; read it inside its with block")
         try:
-            if attribute not in self._group.attrs:
-                raise labels.missing(attribute, str(self._path))
-            value = self._group.attrs[attribute]
+            value = self._group.attrs.get(attribute)
             text = value.decode() if isinstance(value, bytes) else value
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise labels.malformed(attribute, str(self._path), f"it cannot be read ({error})") from error
         if isinstance(text, np.integer):  # user ids are numbers; some tools store them as such
             return str(int(text))
-        if not isinstance(text, str):
+        if text is not None and not isinstance(text, str):
             raise labels.malformed(attribute, str(self._path), f"it is no text, but {type(text).__name__}")
-        return str(text)
+        return text
 
 
 def _own_member(parent: h5py.Group, name: str, kind: type[Any], path: Path) -> Any:
     """Give a member that lies in this very file; one that points elsewhere could read any file of the reader."""
-    where = f"the group {_GROUP!r}" if parent.name == f"/{_GROUP}" else "the file"
-    link = parent.get(name, getlink=True) if name in parent or parent.get(name, getlink=True) else None
+    link = parent.get(name, getlink=True)
     if link is None:
-        raise RecordingError(f"{path}: {where} has no {name!r}: this HDF5 file is not an emg2qwerty recording")
+        where = "the file" if parent.name == "/" else f"its group {parent.name[1:]!r}"
+        raise RecordingError(f"{path}: {where} has no {name!r}; this HDF5 file is no emg2qwerty recording")
     if not isinstance(link, h5py.HardLink):
         raise RecordingError(f"{path}: {name!r} is a link to elsewhere; a recording has to hold its own data")
     member = parent[name]
@@ -259,25 +200,12 @@ def _own_member(parent: h5py.Group, name: str, kind: type[Any], path: Path) -> A
 
 
 def _checked_dataset(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
-    name = f"{path}: the data set {_GROUP}/{_DATASET}"
+    name = f"{path}: the data set {GROUP}/{DATASET}"
     if dataset.is_virtual or dataset.external:
         raise RecordingError(f"{name} keeps its data in other files; a recording has to hold its own data")
     if dataset.shape is None or len(dataset.shape) != 1:
         raise RecordingError(f"{name} has shape {dataset.shape}; one row a sample is needed")
-    fields = dataset.dtype.fields
-    if fields is None:
-        raise RecordingError(f"{name} is not compound: the fields emg_left, emg_right and time are needed")
-    for field in (*_BANDS, "time"):
-        if field not in fields:
-            raise RecordingError(f"{name} has no field {field!r}; it has {', '.join(map(repr, fields))}")
-        base, shape = fields[field][0].base, fields[field][0].shape
-        width = () if field == "time" else (_PER_BAND,)
-        if shape != width:
-            wanted = "one number" if field == "time" else f"{_PER_BAND} channels"
-            raise RecordingError(f"{name}: the field {field!r} has shape {shape} in each sample; {wanted} are needed")
-        if base.kind != "f" or (field == "time" and base.itemsize < 8):
-            wanted = "float64" if field == "time" else "float32"
-            raise RecordingError(f"{name}: the field {field!r} is of type {base}; {wanted} is needed")
+    _check_fields(dataset.dtype.fields, name)
     if dataset.shape[0] == 0:
         raise RecordingError(f"{name} has no samples: there is nothing to transcribe")
     if dataset.chunks is not None and dataset.chunks[0] * dataset.dtype.itemsize > _LARGEST_CHUNK:
@@ -288,11 +216,27 @@ def _checked_dataset(dataset: h5py.Dataset, path: Path) -> h5py.Dataset:
     return dataset
 
 
+def _check_fields(fields: Mapping[str, tuple[Any, ...]] | None, name: str) -> None:
+    if fields is None:
+        raise RecordingError(f"{name} is not compound: the fields emg_left, emg_right and time are needed")
+    for field in ROW.names or ():
+        wanted = ROW[field]
+        if field not in fields:
+            raise RecordingError(f"{name} has no field {field!r}; it has {', '.join(map(repr, fields))}")
+        base, shape = fields[field][0].base, fields[field][0].shape
+        if shape != wanted.shape:
+            values = f"{PER_BAND} channels are" if wanted.shape else "one number is"
+            raise RecordingError(f"{name}: the field {field!r} has shape {shape} in each sample; {values} needed")
+        # Unix seconds do not fit into less than 8 bytes; microvolts are never whole numbers.
+        if base.kind != "f" or (field == "time" and base.itemsize < 8):
+            raise RecordingError(f"{name}: the field {field!r} is of type {base}; {wanted.base} is needed")
+
+
 def _sampling_rate(signal: _Signal) -> float:
     """Estimate samples a second from a few windows of the times; the nominal rate where they do not contradict it.
 
-    Steps over a long baseline, because stamps may come in blocks; their median, because of gaps; the mean of what agrees
-    with it, because steps over blocks are quantised.
+    Steps over a long baseline, because stamps may come in blocks; their median, because of gaps; the mean of what
+    agrees with it, because steps over blocks are quantised.
     """
     baseline = min(_RATE_BASELINE, max(1, signal.n_samples // 4))
     width = 4 * baseline
@@ -300,17 +244,15 @@ def _sampling_rate(signal: _Signal) -> float:
     windows = [signal.times(int(start), min(int(start) + width, signal.n_samples)) for start in starts]
     with np.errstate(invalid="ignore", over="ignore"):
         steps = np.concatenate([times[baseline:] - times[:-baseline] for times in windows]) / baseline
-    steps = steps[np.isfinite(steps) & (steps > 0)]
+    steps = steps[(steps > 1e-9) & (steps < 1e9)]  # beyond these, and where they are not numbers, they tell no rate
     if len(steps) == 0:
         return SFREQ
-    middle = np.median(steps)
+    middle = np.sort(steps)[len(steps) // 2]  # one of the steps, so that some agree with it
     rate = 1 / float(np.mean(steps[np.abs(steps - middle) <= 0.1 * middle]))
-    return SFREQ if abs(rate / SFREQ - 1) <= _RATE_TOLERANCE else round(rate, 2)
+    return SFREQ if abs(rate / SFREQ - 1) <= _RATE_TOLERANCE else float(f"{rate:.6g}")
 
 
-def _why_unreadable(path: Path, error: Exception) -> str:
-    if path.stat().st_size == 0:
-        return "the file is empty"
+def _why_unreadable(error: Exception) -> str:
     reason = str(error)
     if "file signature not found" in reason:
         return "this is not an HDF5 file"

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ TEXT_PROMPT: Final = "text_prompt"
 
 _TIMES_BLOCK: Final = 4096
 _Value = TypeVar("_Value")
+_Scalar = TypeVar("_Scalar", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +71,22 @@ class ArraySource(Protocol):
     """What a signal has to offer: its shape, and slices with non-negative bounds and step 1 as new or shared arrays."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Rows first."""
+        ...
 
     def __getitem__(self, window: slice, /) -> npt.NDArray[Any]: ...
 
 
-class View:
+class View(Generic[_Scalar]):
     """Rows of a signal, read when they are asked for by a slice ``[a:b]``; bounds as in NumPy, step 1.
 
     What a slice gives is the caller's own array. ``numpy.asarray(view)`` reads the whole.
     """
 
-    def __init__(self, source: ArraySource, dtype: npt.DTypeLike) -> None:
+    def __init__(self, source: ArraySource, dtype: type[_Scalar]) -> None:
         self._source = source
-        self.dtype = np.dtype(dtype)
+        self.dtype: np.dtype[_Scalar] = np.dtype(dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,7 +96,7 @@ class View:
     def __len__(self) -> int:
         return self._source.shape[0]
 
-    def __getitem__(self, window: slice) -> npt.NDArray[Any]:
+    def __getitem__(self, window: slice) -> npt.NDArray[_Scalar]:
         if not isinstance(window, slice):
             raise InputError(f"a recording is read by slices such as [0:2000], not by {window!r}")
         try:
@@ -125,8 +128,8 @@ class RegularTimes:
 class Recording:
     """A recording of a person typing: signal, clock, and what was typed.
 
-    It is a context manager; recordings that come from files hold them open until then. Key presses, prompts, user and
-    condition may also be given as functions without arguments: they are called when first asked for.
+    It is a context manager; recordings that come from files hold them open until then. Key presses, prompts, user, name
+    and condition may also be given as functions without arguments: they are called when first asked for.
 
     Parameters
     ----------
@@ -162,7 +165,7 @@ class Recording:
         key_presses: Iterable[KeyPress] | Callable[[], tuple[KeyPress, ...]] = (),
         prompts: Iterable[Prompt] | Callable[[], tuple[Prompt, ...]] = (),
         user: str | Callable[[], str] = "",
-        name: str = "",
+        name: str | Callable[[], str] = "",
         condition: str | Callable[[], str] = ON_KEYBOARD,
         close: Callable[[], None] | None = None,
     ) -> None:
@@ -174,16 +177,16 @@ class Recording:
             RegularTimes(n_samples, sfreq) if times is None else _checked(times, np.float64, "times", (), n_samples)
         )
         self._key_presses = key_presses if callable(key_presses) else _checked_presses(tuple(key_presses))
-        self._prompts = prompts if callable(prompts) else tuple(prompts)
+        self._prompts = prompts if callable(prompts) else _checked_prompts(tuple(prompts))
         self._user = user
+        self._name = name
         self._condition = condition
         self._close = close
         self._block_of_times = lru_cache(maxsize=64)(self._read_block_of_times)
-        self.name = name
         self.sfreq = float(sfreq)
 
     def __repr__(self) -> str:
-        return f"<Recording {self.name!r}: {self.n_samples} samples at {self.sfreq:g} Hz>"
+        return f"<Recording of {self.n_samples} samples at {self.sfreq:g} Hz>"
 
     def __enter__(self) -> Self:
         return self
@@ -200,12 +203,12 @@ class Recording:
             self._close = None
 
     @property
-    def emg(self) -> View:
+    def emg(self) -> View[np.float32]:
         """Microvolts: ``emg[a:b]`` gives float32 of shape (b - a, 32), the left band first."""
         return View(self._emg, np.float32)
 
     @property
-    def times(self) -> View:
+    def times(self) -> View[np.float64]:
         """Seconds of the recording's clock, as recorded: ``times[a:b]`` gives float64 of shape (b - a,)."""
         return View(self._times, np.float64)
 
@@ -235,6 +238,11 @@ class Recording:
         return _value(self._user)
 
     @cached_property
+    def name(self) -> str:
+        """What the recording is called."""
+        return _value(self._name)
+
+    @cached_property
     def condition(self) -> str:
         """How the person typed: ``"on_keyboard"``, or other ways, in which no key presses are known."""
         return _value(self._condition)
@@ -242,8 +250,8 @@ class Recording:
     def key_text(self, start: float | None = None, end: float | None = None) -> str:
         """Give what was typed in a window of time, as a key sequence: one symbol a key, backspaces as symbols.
 
-        On a keyboard these are the keys pressed in the window, folded to the 98; otherwise the prompts that begin in it,
-        each ended with enter. Both ends of the window belong to it.
+        On a keyboard these are the keys pressed in the window, folded to the 98; otherwise the prompts that begin in
+        it, each ended with enter. Both ends of the window belong to it.
 
         Parameters
         ----------
@@ -319,6 +327,16 @@ def _checked_presses(presses: tuple[KeyPress, ...]) -> tuple[KeyPress, ...]:
     for at, press in enumerate(presses):
         if not (math.isfinite(press.down) and math.isfinite(press.up)):
             raise InputError(f"key press {at} ({press.key!r}) has a time that is no number: {press.down}, {press.up}")
-    if (at := first_out_of_order(presses)) is not None:
-        raise InputError(f"key press {at} ({presses[at].key!r}, {presses[at].down}) is earlier than the one before it")
+    late = first_out_of_order(presses)
+    if late is not None:
+        raise InputError(
+            f"key press {late} ({presses[late].key!r}) is earlier than the one before it; sort them by down"
+        )
     return presses
+
+
+def _checked_prompts(prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
+    for at, prompt in enumerate(prompts):
+        if not (math.isfinite(prompt.start) and math.isfinite(prompt.end)):
+            raise InputError(f"prompt {at} has a time that is no number: {prompt.start}, {prompt.end}")
+    return prompts

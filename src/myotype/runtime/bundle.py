@@ -158,31 +158,11 @@ def bundled_models() -> list[str]:
 
 
 @contextmanager
-def writing_bundle(
-    folder: str | os.PathLike[str],
-    *,
-    config: Mapping[str, Any],
-    parameters: int,
-    receptive_field: int,
-    warmup_frames: int,
-    look_ahead: float,
-    provenance: Provenance,
-) -> Iterator[Path]:
+def writing_bundle(folder: str | os.PathLike[str], config: Mapping[str, Any], facts: Facts) -> Iterator[Path]:
     """Write a bundle's texts into a temporary folder, for the caller to add weights and graph.
 
     When the block ends well the folder takes its place; otherwise nothing is left of it.
     """
-    facts = Facts(
-        sfreq=config["sfreq"],
-        n_chans=config["n_chans"],
-        hop_length=config["hop_length"],
-        receptive_field=receptive_field,
-        warmup_frames=warmup_frames,
-        look_ahead=look_ahead,
-        parameters=parameters,
-        precision="float32",
-        provenance=provenance,
-    )
     with replacing_folder(folder) as temporary:
         header = {"format_version": FORMAT_VERSION, "myotype_version": metadata.version("myotype")}
         for name, content in ((CONFIG_FILE, config), (FACTS_FILE, header | asdict(facts))):

@@ -10,12 +10,10 @@ import numpy.typing as npt
 import onnxruntime
 
 from myotype.errors import InputError, ModelError
+from myotype.recordings.continuity import LARGEST
 from myotype.runtime.bundle import Bundle
 
 FloatArray = npt.NDArray[np.float32]
-
-LARGEST: Final = 1e9
-"""Microvolts, a kilovolt: no sample is as large, and the power of much larger ones overflows."""
 
 _MOST_FRAMES: Final = 256
 """Frames in one call of the graph: larger blocks need more memory and are no faster."""

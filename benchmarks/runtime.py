@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Speed and memory of the runtime with the full-size network (random weights), on one core.
+
+Every figure stands beside the fp32 matrix-multiply ceiling of the machine, measured in the same run. Times are medians
+of repeats. Needs the `train` extra, to write the network down. Usage: python benchmarks/runtime.py
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from myotype import Recording
+from myotype.recordings import write_hdf5
+from myotype.runtime import Bundle, Engine
+
+MULTIPLY_ADDS = 8_370_432  # of the network, a frame
+FRAME_RATE = 125
+SFREQ = 2000
+
+
+def median_seconds(work: Callable[[], object], repeats: int) -> tuple[float, float, float]:
+    """Time a piece of work: median, fastest and slowest of the repeats, after one that does not count."""
+    work()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times), min(times), max(times)
+
+
+def ceiling() -> float:
+    """Give the machine's fp32 multiply-adds a second on one core, by the largest of the sizes that the network uses."""
+    random = np.random.default_rng(0)
+    a, b = (random.standard_normal((1024, 1024), dtype=np.float32) for _ in range(2))
+    return 1024**3 / median_seconds(lambda: a @ b, 15)[0]
+
+
+def write_model(folder: Path) -> Bundle:
+    """Write the full-size network with random weights."""
+    from myotype.network import EMG2QwertyNet, export
+    from myotype.runtime import Provenance
+
+    return export(EMG2QwertyNet(), folder, provenance=Provenance(license="CC0-1.0", source="random weights"))
+
+
+def in_torch(minute: np.ndarray) -> list[tuple[str, str, str]]:
+    """Time what one does without a streaming runtime: the same network in PyTorch, whole or over and over."""
+    import torch
+
+    from myotype.network import EMG2QwertyNet
+
+    torch.set_num_threads(1)
+    network = EMG2QwertyNet().eval()
+    whole = torch.from_numpy(minute).T[None].contiguous()
+    with torch.inference_mode():
+        seconds, low, high = median_seconds(lambda: network(whole), 5)
+        window = whole[..., : network.receptive_field].contiguous()
+        frame, _, _ = median_seconds(lambda: network(window), 50)
+    code = (
+        "import torch; from myotype.network import EMG2QwertyNet; torch.set_num_threads(1);"
+        "torch.inference_mode().__enter__(); EMG2QwertyNet().eval()(torch.randn(1, 32, 600 * 2000) * 20)"
+    )
+    _, peak = child(sys.executable, "-c", code)
+    return [
+        (
+            "for comparison: PyTorch, one minute in one forward pass",
+            f"{60 / seconds:.1f}x real time ({60 / high:.1f} to {60 / low:.1f})",
+            f"{peak:.0f} MB peak with ten minutes",
+        ),
+        ("for comparison: PyTorch, the whole window again for every frame", f"{frame * 1e3:.1f} ms", "8 ms of signal"),
+    ]
+
+
+def child(*arguments: str) -> tuple[float, float]:
+    """Run a command; give its seconds and its peak memory in MB."""
+    code = (
+        "import resource, subprocess, sys, time; began = time.perf_counter();"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL);"
+        "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    result = subprocess.run(  # noqa: S603  (our own command)
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
+    )
+    seconds, peak = result.stdout.split()
+    return float(seconds), float(peak)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    rows: list[tuple[str, str, str]] = []
+    random = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bundle = write_model(folder / "model")
+        engine = Engine(bundle)
+        top = ceiling()
+        rows.append(("fp32 matrix-multiply ceiling, one core", f"{2 * top / 1e9:.0f} GFLOP/s", ""))
+
+        minute = random.standard_normal((60 * SFREQ, 32), dtype=np.float32) * 20
+        block = 4 * SFREQ
+
+        def offline() -> None:
+            stream = engine.stream()
+            for start in range(0, len(minute), block):
+                engine.step([stream], [minute[start : start + block]])
+
+        seconds, low, high = median_seconds(offline, 7)
+        fraction = 60 * FRAME_RATE * MULTIPLY_ADDS / seconds / top
+        spread = f"{60 / high:.1f} to {60 / low:.1f}"
+        rows.append(("offline", f"{60 / seconds:.1f}x real time ({spread})", f"{fraction:.2f} of the ceiling"))
+
+        for frames in (1, 4, 16):
+            stream = engine.stream()
+            chunk = minute[: 16 * frames]
+            engine.step([stream], [minute[:4096]])
+            times = []
+            for _ in range(1000):
+                began = time.perf_counter()
+                engine.step([stream], [chunk])
+                times.append(time.perf_counter() - began)
+            middle, late = np.percentile(np.array(times) * 1e3, [50, 99])
+            rows.append(
+                (
+                    f"live, {frames} frame(s) a push",
+                    f"{middle:.2f} ms median, {late:.2f} ms 99 %",
+                    f"{8 * frames} ms of signal",
+                )
+            )
+
+        emg = random.standard_normal((600 * SFREQ, 32), dtype=np.float32) * 20
+        write_hdf5(folder / "ten_minutes.hdf5", Recording(emg=emg))
+        write_hdf5(folder / "ten_seconds.hdf5", Recording(emg=emg[: 10 * SFREQ]))
+        del emg
+        command = (sys.executable, "-m", "myotype", "transcribe", "--model", str(bundle.folder))
+        seconds, peak = child(*command, str(folder / "ten_minutes.hdf5"))
+        rows.append(("transcribe 10 minutes, whole process", f"{600 / seconds:.1f}x real time", f"{peak:.0f} MB peak"))
+        runs = [child(*command, str(folder / "ten_seconds.hdf5")) for _ in range(5)]
+        seconds, peak = (statistics.median(values) for values in zip(*runs, strict=True))
+        rows.append(("transcribe 10 seconds, cold process", f"{seconds:.2f} s", f"{peak:.0f} MB peak"))
+        _, peak = child(sys.executable, "-c", "import numpy, onnxruntime")
+        rows.append(("for comparison: importing numpy and onnxruntime", "", f"{peak:.0f} MB peak"))
+        rows += in_torch(minute)
+
+    print("| work | figure | |\n|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    print(
+        f"\npeak of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", file=sys.stderr
+    )
+
+
+if __name__ == "__main__":
+    main()

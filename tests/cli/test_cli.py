@@ -1,0 +1,219 @@
+"""The command line as a person uses it: exit codes, what goes where, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from myotype import recordings, simulate
+from myotype.cli import COMMANDS, main
+from myotype.recordings import bids, write_hdf5
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    for name, text in (("one", "hello world"), ("two", "good morning")):
+        write_hdf5(folder / f"{name}.hdf5", simulate(text, seed=5, session=5))
+    (folder / "broken.hdf5").write_bytes(b"nothing")
+    return folder
+
+
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_without_arguments_the_commands_are_listed(capsys):
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert all(name in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert f"myotype {command}" in out
+
+
+def test_an_unknown_command_is_refused(capsys):
+    code, out, err = run(capsys, "type")
+    assert (code, out) == (2, "")
+    assert "there is no command 'type'" in err
+
+
+def test_the_version_is_printed(capsys):
+    assert run(capsys, "--version")[1].strip() == "0.1.0"
+
+
+def test_text_goes_to_stdout_and_nothing_else(capsys, files):
+    code, out, _ = run(capsys, "transcribe", files / "one.hdf5")
+    assert code == 0
+    assert out.endswith("\n")
+    assert "world" in out
+
+
+def test_several_files_give_their_texts_in_order(capsys, files):
+    code, out, _ = run(capsys, "transcribe", files / "two.hdf5", files / "one.hdf5")
+    assert code == 0
+    assert out.index("morning") < out.index("world")
+
+
+def test_a_file_that_fails_is_reported_and_the_others_go_on(capsys, files):
+    code, out, err = run(capsys, "transcribe", files / "broken.hdf5", files / "one.hdf5", files / "absent.hdf5")
+    assert code == 1
+    assert "world" in out
+    assert "broken.hdf5" in err
+    assert "absent.hdf5" in err
+    assert "2 of 3 recordings failed" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("form", "expected"), [("txt", "world"), ("tsv", "confidence"), ("json", "{"), ("srt", "-->")])
+def test_output_is_written_in_the_format_asked_for(capsys, files, tmp_path, form, expected):
+    code, out, _ = run(capsys, "transcribe", files / "one.hdf5", "--format", form, "--output", tmp_path / "new")
+    assert (code, out) == (0, "")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"one.{form}"]
+    assert expected in (tmp_path / "new" / f"one.{form}").read_text()
+
+
+def test_an_output_that_cannot_be_written_is_an_error_and_leaves_nothing(capsys, files, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("here first")
+    code, _, err = run(capsys, "transcribe", files / "one.hdf5", "--output", blocked)
+    assert code == 1
+    assert "cannot write" in err
+    assert blocked.read_text() == "here first"
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_two_recordings_of_one_name_are_not_written_over_each_other(capsys, files, tmp_path):
+    (tmp_path / "one.hdf5").write_bytes((files / "one.hdf5").read_bytes())
+    code, _, err = run(capsys, "transcribe", files / "one.hdf5", tmp_path / "one.hdf5", "--output", tmp_path / "out")
+    assert code == 1
+    assert "would both be written to" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_does_not_exist_is_an_error(capsys, files):
+    code, _, err = run(capsys, "transcribe", files / "one.hdf5", "--model", "nobody")
+    assert code == 1
+    assert "nobody: no such model" in err
+
+
+def test_nothing_to_transcribe_is_misuse(capsys):
+    code, _, err = run(capsys, "transcribe")
+    assert code != 0
+    assert err
+
+
+def test_simulate_writes_a_recording_of_a_text(capsys, tmp_path):
+    code, out, err = run(capsys, "simulate", "a nice day", "--output", tmp_path / "day.hdf5", "--seeds", "4")
+    assert (code, out) == (0, "")
+    assert "simulated EMG" in err
+    with recordings.open(tmp_path / "day.hdf5") as recording:
+        assert "simulated" in recording.user
+        assert "day" in recording.key_text()
+
+
+def test_simulate_writes_a_file_for_each_person_and_seed(capsys, tmp_path):
+    code, _, _ = run(
+        capsys, "simulate", "--minutes", "0.1", "--people", "easy:1", "realistic:2", "--seeds", "1", "2",
+        "--output", tmp_path,
+    )  # fmt: skip
+    assert code == 0
+    assert len(list(tmp_path.glob("*.hdf5"))) == 4
+
+
+def test_simulate_types_a_text_file(capsys, tmp_path):
+    (tmp_path / "text").write_text("first line\nsecond line\n")
+    assert run(capsys, "simulate", "--text-file", tmp_path / "text", "--output", tmp_path / "a.hdf5")[0] == 0
+    with recordings.open(tmp_path / "a.hdf5") as recording:
+        assert [prompt.text for prompt in recording.prompts] == ["first line⏎", "second line⏎"]
+
+
+def test_simulate_repeats_the_keystrokes_of_a_real_log(capsys, shared, tmp_path):
+    events = min((shared / "emg2qwerty-events").glob("sub-66727638/*/emg/*_events.tsv"))
+    assert run(capsys, "simulate", "--keystrokes", events, "--output", tmp_path / "a.hdf5")[0] == 0
+    expected = bids.read_events(events).key_presses
+    with recordings.open(tmp_path / "a.hdf5") as recording:
+        assert [press.key for press in recording.key_presses] == [press.key for press in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give one of a text"),
+        (["hello", "--minutes", "1"], "give one of a text"),
+        (["hello", "--people", "nobody"], "nobody"),
+        (["hello", "--text-file", "absent.txt"], "give one of"),
+        (["--text-file", "absent.txt"], "absent.txt"),
+        (["--keystrokes", "absent.tsv"], "absent.tsv"),
+        (["--minutes", "-1"], "minutes"),
+        (["hello", "--seeds", "1", "2", "--output", "a.hdf5"], "give a folder"),
+    ],
+)
+def test_simulate_refuses_what_cannot_be_typed(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "simulate", *arguments)
+    assert code == 1
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_info_tells_of_installation_model_and_recording(capsys, files):
+    assert "onnxruntime" in run(capsys, "info")[1]
+    model = run(capsys, "info", "demo")[1]
+    assert "it reads no real person" in model
+    assert "BSD-3-Clause" in model
+    recording = run(capsys, "info", files / "one.hdf5")[1]
+    assert "simulated-demo" in recording
+    assert "32 channels at 2000 Hz" in recording
+
+
+def test_demo_shows_what_was_typed_and_what_was_read(capsys, tmp_path):
+    code, out, _ = run(capsys, "demo", "--text", "hello world", "--output", tmp_path)
+    assert code == 0
+    assert "character error rate" in out
+    assert "(simulated EMG)" in out
+    assert "real time" in out
+    (path,) = tmp_path.glob("*.hdf5")
+    assert str(path) in out.replace("\n", "")
+    assert run(capsys, "transcribe", path)[0] == 0
+
+
+def test_training_by_command_gives_a_model_that_transcribes(capsys, files, tmp_path):
+    pytest.importorskip("torch", reason="the extra `train` is not installed")
+    code, _, err = run(
+        capsys, "train", files / "one.hdf5", "--validation", files / "two.hdf5", "--recipe", "demo", "--epochs", "1",
+        "--license", "CC0-1.0", "--source", "two simulated recordings", "--output", tmp_path / "run", "--threads", "1",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "validation CER" in err
+    facts = json.loads((tmp_path / "run" / "model" / "myotype.json").read_text())
+    assert facts["provenance"]["license"] == "CC0-1.0"
+    assert run(capsys, "transcribe", files / "one.hdf5", "--model", tmp_path / "run" / "model")[0] == 0
+
+
+def test_training_asks_for_a_licence(capsys, files, tmp_path):
+    code, _, err = run(capsys, "train", files / "one.hdf5", "--output", tmp_path / "run")
+    assert code == 1
+    assert "--license" in err
+
+
+def test_a_reader_that_leaves_early_is_no_crash(files):
+    command = [sys.executable, "-m", "myotype", "transcribe", *[str(files / "one.hdf5")] * 3, "--format", "json"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == 1
+    assert "Traceback" not in err

@@ -1,0 +1,91 @@
+"""The names that users build on, and what importing them costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from importlib import import_module
+
+import pytest
+
+PUBLIC = {
+    "myotype": ["Keystroke", "Recording", "Transcriber", "Transcript", "Update", "simulate"],
+    "myotype.keyboard": [
+        "BLANK", "KEYS", "fold", "key_to_label", "labels_to_text", "render", "text_to_labels",
+    ],
+    "myotype.transcript": ["KeyPress", "Keystroke", "Transcript", "Update", "WRITERS"],
+    "myotype.metrics": ["ErrorRates", "error_rates"],
+    "myotype.recordings": ["Prompt", "Recording", "open", "write_hdf5"],
+    "myotype.recordings.bids": ["read_events"],
+    "myotype.decoding": ["GreedyDecoder", "Hypothesis"],
+    "myotype.simulation": ["Forearms", "simulate"],
+    "myotype.runtime": ["Bundle", "Engine", "Provenance"],
+    "myotype.network": ["EMG2QwertyNet", "export"],
+    "myotype.training": ["RECIPES", "Recipe", "train"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_stand(module):
+    home = import_module(module)
+    for name in PUBLIC[module]:
+        assert getattr(home, name) is not None
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        import_module("myotype").nothing  # noqa: B018
+
+
+def run_python(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120
+    )
+    return result.stdout.strip()
+
+
+HEAVY = "{'torch', 'pytorch_lightning', 'lightning_fabric', 'starlette', 'matplotlib', 'onnx', 'pandas'}"
+
+
+def test_importing_myotype_loads_nothing_heavy():
+    loaded = run_python(
+        """
+        import sys, myotype
+        print(sorted({name.split(".")[0] for name in sys.modules} & {"numpy", "numba", "onnxruntime", "h5py", "torch"}))
+        """
+    )
+    assert loaded == "[]"
+
+
+def test_transcribing_loads_neither_torch_nor_lightning_nor_starlette(tmp_path):
+    loaded = run_python(
+        f"""
+        import sys, myotype
+        from myotype.cli import main
+        from myotype.recordings import write_hdf5
+        path = {str(tmp_path / "a.hdf5")!r}
+        write_hdf5(path, myotype.simulate("hello there", seed=3))
+        assert main(["transcribe", path, "--output", {str(tmp_path)!r}]) == 0
+        assert main(["info"]) == 0
+        print(sorted({{name.split(".")[0] for name in sys.modules}} & {HEAVY}))
+        """
+    )
+    assert loaded.splitlines()[-1] == "[]"
+
+
+def test_a_missing_extra_is_named_in_the_error():
+    # None in sys.modules makes an import fail as if the package were not there.
+    said = run_python(
+        """
+        import sys
+        sys.modules["torch"] = None
+        from myotype.errors import MissingExtraError
+        for module in ("myotype.network", "myotype.training"):
+            try:
+                __import__(module)
+            except MissingExtraError as error:
+                print(error)
+        """
+    )
+    assert said.count("pip install 'myotype[train]'") == 2
