@@ -32,7 +32,7 @@ def hour():
 
 def test_intervals_are_those_of_real_typing(hour):
     gaps = np.concatenate([np.diff([press.down for press in one]) for one in hour])
-    # SPEC 3.3, all 1,135 recordings: the real ones mix fast and slow people, these are all of mean speed.
+    # Of all 1,135 recordings of emg2qwerty: the real ones mix fast and slow people, these are all of mean speed.
     found = np.percentile(gaps, [5, 25, 50, 75, 95])
     assert found == pytest.approx([0.060, 0.106, 0.164, 0.240, 0.720], rel=0.15)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,25 +78,26 @@ def run(
     recording = simulate(text or PASSAGE, seed=seed, session=seed, speed=speed)
     path = output / f"{recording.name}.hdf5"
     write_hdf5(path, recording)
-    console.print(
-        f"[bold]{recording.duration:.0f} s of simulated EMG[/bold]: two wristbands, 32 channels at 2 kHz, in {path}\n"
-    )
+    console.print(f"[bold]{recording.duration:.0f} s of simulated EMG[/bold], two wristbands, 32 channels at 2 kHz:")
+    console.print(f"  {path}\n", soft_wrap=True)
     reading = _read(console, transcriber, recording, pace)
+    console.print(_screen(recording, reading, recording.duration), "")
     typed = recording.key_text()
     console.print(_comparison(typed, reading.keys, console.width))
     console.print(_figures(transcriber, recording, reading))
     console.print("\nTry it on the file:")
-    console.print(f"  myotype transcribe {path}")
-    console.print(f"  myotype transcribe {path} --format tsv")
+    console.print(f"  myotype transcribe {path}", soft_wrap=True)
+    console.print(f"  myotype transcribe {path} --format tsv", soft_wrap=True)
     return 0
 
 
 def _read(console: Console, transcriber: Transcriber, recording: Recording, pace: float) -> _Reading:
-    """Push the recording in small chunks, as a wristband would, and show the text as it comes."""
+    """Push the recording in small chunks, as a wristband would; on a terminal show the text as it comes."""
     reading = _Reading()
     stream = transcriber.stream()
     chunk = round(_CHUNK * recording.sfreq)
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+    with live or contextlib.nullcontext():
         began = time.perf_counter()
         for start in range(0, recording.n_samples, chunk):
             end = min(start + chunk, recording.n_samples)
@@ -104,11 +106,10 @@ def _read(console: Console, transcriber: Transcriber, recording: Recording, pace
             update = stream.push(samples, times)
             reading.computing += time.perf_counter() - before
             reading.keystrokes += update.committed
-            if console.is_terminal:
+            if live is not None:
                 live.update(_screen(recording, reading, end / recording.sfreq), refresh=True)
                 time.sleep(max(began + end / recording.sfreq / pace - time.perf_counter(), 0.0))
         reading.keystrokes += stream.finish().committed
-        live.update(_screen(recording, reading, recording.duration), refresh=True)
     return reading
 
 
