@@ -27,10 +27,10 @@ class SimulatedCorpus:
     """
 
     typist: str = "demo"
-    recordings: int = 8
-    minutes: float = 15.0
-    validation_recordings: int = 3
-    validation_minutes: float = 2.0
+    recordings: int = 24
+    minutes: float = 10.0
+    validation_recordings: int = 4
+    validation_minutes: float = 3.0
     speeds: tuple[float, float] = (2.0, 4.2)
     seed: int = 1000
 
@@ -97,7 +97,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
                 "spec_augment": True,
             },
             batch_size=16,
-            epochs=18,
+            epochs=22,
             learning_rate=2e-3,
             first_learning_rate=1e-5,
             warmup_epochs=0.5,
