@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from myotype.errors import OutputError
 from myotype.files import replacing_file, replacing_folder
+
+MAY_HOLD = frozenset({"before", "after"})
 
 
 @pytest.fixture(params=["new", "old"])
@@ -46,7 +50,7 @@ def test_a_file_is_left_alone_when_writing_fails(file):
 
 
 def test_a_folder_appears_when_it_is_whole_and_replaces_the_old_one(folder):
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, MAY_HOLD) as temporary:
         (temporary / "after").write_text("after")
     assert [path.name for path in folder.iterdir()] == ["after"]
     assert [*folder.parent.iterdir()] == [folder]
@@ -54,7 +58,7 @@ def test_a_folder_appears_when_it_is_whole_and_replaces_the_old_one(folder):
 
 def test_a_folder_is_left_alone_when_writing_fails(folder):
     before = [path.name for path in folder.iterdir()] if folder.exists() else None
-    with pytest.raises(UnicodeEncodeError), replacing_folder(folder) as temporary:
+    with pytest.raises(UnicodeEncodeError), replacing_folder(folder, MAY_HOLD) as temporary:
         (temporary / "half").write_text("half" * 100_000 + "\ud800")
     assert ([path.name for path in folder.iterdir()] if folder.exists() else None) == before
     assert len([*folder.parent.iterdir()]) == (before is not None)
@@ -65,8 +69,11 @@ def test_what_is_written_is_as_readable_as_other_files(tmp_path):
     (tmp_path / "others").mkdir()
     with replacing_file(tmp_path / "file") as temporary:
         temporary.touch()
-    with replacing_folder(tmp_path / "folder"):
-        pass
+    with replacing_folder(tmp_path / "folder", MAY_HOLD) as temporary:
+        handle, _ = tempfile.mkstemp(dir=temporary)  # for its owner's eyes only
+        os.close(handle)
+    (inside,) = (tmp_path / "folder").iterdir()
+    assert inside.stat().st_mode == (tmp_path / "other").stat().st_mode
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
     assert (tmp_path / "folder").stat().st_mode == (tmp_path / "others").stat().st_mode
 
@@ -82,7 +89,59 @@ def test_a_folder_is_not_replaced_by_a_file_nor_a_file_by_a_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="it is a folder"), replacing_file(tmp_path / "folder"):
         pass
-    with pytest.raises(OutputError, match="a file of that name exists"), replacing_folder(tmp_path / "file"):
+    with pytest.raises(OutputError, match="a file of that name exists"), replacing_folder(tmp_path / "file", MAY_HOLD):
         pass
     with pytest.raises(OutputError, match="cannot write"), replacing_file(tmp_path / "file" / "below"):
         pass
+
+
+def test_a_folder_with_other_things_in_it_is_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1").write_text("years of work")
+    with (
+        pytest.raises(OutputError, match=r"other things in it \(chapter1\): choose a new one"),
+        replacing_folder(tmp_path / "thesis", MAY_HOLD),
+    ):
+        pass
+    assert (tmp_path / "thesis" / "chapter1").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_a_link_to_a_folder_stays_a_link_and_what_it_points_to_is_replaced(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "before").touch()
+    (tmp_path / "link").symlink_to("real")
+    with replacing_folder(tmp_path / "link", MAY_HOLD) as temporary:
+        (temporary / "after").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["after"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_an_interrupt_between_the_two_renames_brings_the_old_folder_back(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "before").touch()
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.suffix == ".part":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(tmp_path / "folder", MAY_HOLD):
+        pass
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["before"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_error_about_another_file_is_not_blamed_on_the_target(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"), replacing_file(tmp_path / "file"):
+        (tmp_path / "absent").read_text()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_name_as_long_as_names_may_be_can_be_written(tmp_path):
+    with replacing_file(tmp_path / ("n" * 255)) as temporary:
+        temporary.touch()
+    assert len([*tmp_path.iterdir()]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myotype import Transcriber, recordings, simulate
+from myotype.decoding import GreedyDecoder
 from myotype.errors import InputError, ModelError, RecordingError
 from myotype.metrics import error_rates
 from myotype.recordings import Recording
@@ -180,6 +182,29 @@ def test_a_model_or_decoder_that_does_not_exist_is_refused():
         Transcriber.from_pretrained("nobody")
     with pytest.raises(InputError, match="decoder 'psychic' is not known"):
         Transcriber.from_pretrained("demo", decoder="psychic")
+
+
+def test_a_recording_of_the_release_goes_through_the_network_of_a_reference_checkpoint(golden, tmp_path):
+    torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
+    from safetensors.torch import load_file
+
+    from myotype.network import EMG2QwertyNet, export
+    from myotype.runtime import Provenance
+
+    folder = golden / "braindecode_tiny"  # the weights of golden/lightning_tiny.ckpt
+    network = EMG2QwertyNet.from_config(json.loads((folder / "config.json").read_text())).eval()
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    export(network, tmp_path / "tiny", provenance=Provenance(license="CC-BY-NC-SA-4.0", source="the reference's tests"))
+    found = Transcriber.from_pretrained(tmp_path / "tiny").transcribe(golden / "session_small.hdf5")
+    with recordings.open(golden / "session_small.hdf5") as session, torch.inference_mode():
+        emissions = network(torch.from_numpy(session.emg[:]).T[None])[0].log_softmax(-1).numpy()
+        start = session.times[:1][0]
+    (expected,) = GreedyDecoder().decode(emissions)
+    assert len(expected.labels) > 100
+    assert found.keys == expected.text
+    assert found.start == start
+    times = (expected.frames * 16 + network.receptive_field) / SFREQ - 0.1
+    np.testing.assert_allclose([stroke.time for stroke in found.keystrokes], times, atol=2e-3)
 
 
 BROKEN_AT_OPEN = [

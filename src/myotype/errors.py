@@ -26,6 +26,10 @@ class InputError(MyotypeError, ValueError):
     """An argument has an impossible value, type or shape."""
 
 
+class TrainingError(MyotypeError):
+    """A training run cannot go on."""
+
+
 class OutputError(MyotypeError):
     """A result cannot be written where it was asked for."""
 

@@ -22,6 +22,9 @@ from myotype.transcript import Keystroke, Note, Transcript, Update
 
 _BLOCK_SECONDS: Final = 4.0  # of a recording in one push: larger is no faster and needs more memory
 
+RATE_TOLERANCE: Final = 1e-3
+"""How far a recording's rate may be from a model's, as a share of it."""
+
 Progress = Callable[[float, Update], None]
 """Called with the share of the recording that is done and what the latest part of it added."""
 
@@ -100,7 +103,7 @@ class Transcriber:
 
     def _transcribe(self, recording: Recording, progress: Progress | None) -> Transcript:
         facts = self.engine.facts
-        if abs(recording.sfreq / facts.sfreq - 1) > 1e-3:
+        if abs(recording.sfreq / facts.sfreq - 1) > RATE_TOLERANCE:
             message = f"{recording.name}: {recording.sfreq:g} samples a second; the model takes {facts.sfreq:g}"
             raise RecordingError(message)
         stream = self.stream()

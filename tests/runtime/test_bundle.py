@@ -66,6 +66,11 @@ def test_an_incomplete_bundle_is_refused_by_what_is_missing(folder, name):
         (json.dumps(FACTS | {"look_ahead": float("nan")}), "look_ahead is nan"),
         (json.dumps(FACTS | {"precision": "int2"}), "precision 'int2' is not known"),
         (json.dumps(FACTS | {"provenance": {"licence": "MIT"}}), "provenance: .*licence"),
+        (json.dumps(FACTS | {"provenance": {"license": 5, "source": ""}}), "provenance: license is no str"),
+        (json.dumps(FACTS | {"provenance": FACTS["provenance"] | {"details": [1]}}), "details is no dict"),
+        (json.dumps(FACTS | {"receptive_field": 272}), "contradict each other"),
+        (json.dumps(FACTS | {"warmup_frames": 16}), "contradict each other"),
+        (json.dumps(FACTS | {"hop_length": 32}), "hop_length is 32, but config.json says 16"),
         (json.dumps(FACTS | {"provenance": None}), "provenance"),
     ],
 )
@@ -73,6 +78,19 @@ def test_malformed_facts_are_refused_by_name(folder, content, message):
     (folder / "myotype.json").write_text(content)
     with pytest.raises(ModelError, match=message):
         Bundle.open(folder)
+
+
+def test_a_bundled_name_is_the_bundled_model_whatever_lies_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert Bundle.open("demo").folder.parent.name == "assets"
+    with pytest.raises(ModelError, match="incomplete"):
+        Bundle.open("./demo")
+
+
+def test_a_name_longer_than_any_path_is_refused():
+    with pytest.raises(ModelError, match="no such model"):
+        Bundle.open("m" * 5000)
 
 
 def test_a_huge_json_file_is_not_read(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import subprocess
 import sys
@@ -97,3 +98,23 @@ def test_the_table_is_what_the_script_builds_from_its_source():
     script = Path(__file__).parents[2] / "scripts" / "build_text"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prompts_put_nothing_indecent_together():
+    words = (
+        r"teen girl boys?\b kids?\b child sex nude naked porn webcam adult women lesb strip(per|s)?\b kill drugs?\b pantie idiot"
+    )
+    unwanted = re.compile("|".join(rf"\b{word}" for word in words.split()), re.IGNORECASE)
+    for split in ("train", "validation", "test"):
+        for prompt in islice(Sentences(7, split), 3000):
+            assert not unwanted.search(prompt), prompt
+
+
+def test_scrambled_prompts_keep_their_letters_but_not_their_words():
+    plain = islice(Sentences(3, "train", TextStyle(symbols=0, digits=0, capitals=0)), 200)
+    words = {word.strip(",.?") for prompt in plain for word in prompt.split()}
+    style = TextStyle(symbols=0, digits=0, capitals=0, scrambled=1.0)
+    scrambled = [word.strip(",.?") for p in islice(Sentences(3, "train", style), 200) for word in p.split()]
+    assert sum(word in words for word in scrambled if len(word) > 3) < 0.05 * len(scrambled)
+    letters = "".join(scrambled)
+    assert letters.count("e") > 4 * letters.count("w"), "the letters are those of English"

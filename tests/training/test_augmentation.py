@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from myotype.training.augmentation import rotate_bands, shift_hands
+from myotype.training.augmentation import repeat_into_padding, rotate_bands, shift_hands
 from myotype.training.windows import Batch
 
 
@@ -64,12 +64,23 @@ def test_shifting_keeps_to_the_samples_of_padded_windows():
     assert shifted.emg[1, 1, :length].min() >= 1000, "padding moved into the signal"
 
 
-def test_windows_shorter_than_the_shift_stay_as_they_are():
+def test_windows_are_not_cut_down_to_nothing():
     torch.manual_seed(0)
-    batch = batch_of(numbered(20, 10))
-    shifted = shift_hands(batch, 1000)
+    batch = batch_of(numbered(200, 10))
+    shifted = shift_hands(batch, 30)
     assert shifted.emg_lengths.min() >= 1
-    assert shifted.emg.isfinite().all()
+    whole = shifted.emg_lengths == 10
+    assert 80 < whole.sum() < 190, "only shifts shorter than the window are carried out"
+    assert torch.equal(shifted.emg[whole], batch.emg[whole])
+
+
+def test_padding_repeats_the_windows_own_signal():
+    emg = numbered(2, 10)
+    emg[1, :, 4:] = 0
+    filled = repeat_into_padding(batch_of(emg, [10, 4]))
+    assert torch.equal(filled.emg[0], emg[0])
+    assert filled.emg[1, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
+    assert filled.emg_lengths.tolist() == [10, 4]
 
 
 def test_no_shift_changes_nothing():

@@ -12,11 +12,13 @@ import torch
 
 from myotype.errors import InputError, OutputError
 from myotype.network import EMG2QwertyNet
-from myotype.runtime import Engine
+from myotype.recordings import Recording
+from myotype.runtime import Engine, Provenance
 from myotype.simulation import simulate
 from myotype.training import RECIPES, Recipe, SimulatedCorpus, train
 from myotype.training.corpus import simulate_corpus
 from myotype.training.module import learning_rate, whole_emissions
+from myotype.transcript import KeyPress
 
 SMALL = dataclasses.replace(
     RECIPES["demo"],
@@ -26,6 +28,9 @@ SMALL = dataclasses.replace(
     epochs=2,
     simulated=SimulatedCorpus(recordings=2, minutes=0.4, validation_recordings=1, validation_minutes=0.2, seed=9),
 )
+
+
+PROVENANCE = Provenance(license="CC0-1.0", source="a test")
 
 
 def rows_of(run):
@@ -83,6 +88,99 @@ def test_the_same_recipe_gives_the_same_weights(run, tmp_path):
     assert again.weights.read_bytes() == twin.weights.read_bytes()
 
 
+def test_a_resumed_run_is_the_run_it_would_have_been(tmp_path):
+    train(dataclasses.replace(SMALL, epochs=2, schedule="epoch"), tmp_path / "whole")
+
+    def interrupt(stage, share, figures):
+        if stage == "training" and share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(dataclasses.replace(SMALL, epochs=2, schedule="epoch"), tmp_path / "broken", progress=interrupt)
+    assert [row["epoch"] for row in rows_of(tmp_path / "broken")] == ["1"]
+    train(dataclasses.replace(SMALL, epochs=2, schedule="epoch"), tmp_path / "broken", resume=True)
+    whole, broken = rows_of(tmp_path / "whole"), rows_of(tmp_path / "broken")
+    assert float(broken[1]["minutes"]) > float(broken[0]["minutes"])
+    for name in ("train/loss", "val/CER"):
+        assert float(broken[1][name]) == pytest.approx(float(whole[1][name]), rel=1e-4), name
+
+
+def test_a_run_is_not_resumed_by_another_recipe(run):
+    other = dataclasses.replace(SMALL, learning_rate=1.0)
+    with pytest.raises(InputError, match=r"begun with another recipe \(learning_rate\)"):
+        train(other, run[0], resume=True)
+    assert json.loads((run[0] / "recipe.json").read_text())["learning_rate"] == SMALL.learning_rate
+
+
+def test_validation_less_often_than_there_are_epochs_happens_at_the_end(tmp_path):
+    bundle = train(dataclasses.replace(SMALL, epochs=1, validate_every=5), tmp_path)
+    assert bundle.facts.provenance.details["best epoch"] == "1 of 1"
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "message"),
+    [
+        (Recording(emg=np.zeros((100, 32)), name="short"), None, "short: 100 samples are fewer"),
+        (Recording(emg=np.zeros((9000, 32)), name="slow", sfreq=1000.0), None, "slow: 1000 samples a second"),
+        (None, Recording(emg=np.zeros((9000, 32)), name="silent"), "silent: nothing was typed"),
+    ],
+)
+def test_recordings_that_would_end_the_run_later_are_refused_at_once(tmp_path, training, validation, message):
+    good = simulate("hello")
+    with pytest.raises(InputError, match=message):
+        train(SMALL, tmp_path, training=[training or good], validation=[validation or good], provenance=PROVENANCE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_recordings_are_repaired_as_when_transcribing(tmp_path):
+    damaged = simulate(minutes=0.2, seed=1)
+    emg = damaged.emg[:]
+    emg[5000:5010, 3] = np.nan
+    times = damaged.times[:]
+    times[12_000:] += 3.0
+    broken = Recording(
+        emg=emg, times=times, key_presses=[press for press in damaged.key_presses if press.down < times[11_999]]
+    )
+    train(dataclasses.replace(SMALL, epochs=1), tmp_path, training=[broken], validation=[broken], provenance=PROVENANCE)
+    (row,) = rows_of(tmp_path)
+    assert np.isfinite(float(row["train/loss"]))
+    assert np.isfinite(float(row["val/CER"]))
+
+
+def test_more_recordings_than_seeds_before_those_of_validation_are_refused():
+    with pytest.raises(InputError, match="give 1 to 500 to train on"):
+        SimulatedCorpus(recordings=501)
+
+
+def bursts(n_keys: int, seed: int) -> Recording:
+    """Make a recording in which each of four keys is a burst on an electrode of its own."""
+    random = np.random.default_rng(seed)
+    emg = random.standard_normal((3000 + n_keys * 800, 32)).astype(np.float32)
+    presses = []
+    for index, key in enumerate(random.choice(list("asdf"), n_keys)):
+        sample = 2000 + index * 800
+        emg[sample - 200 : sample, 4 * "asdf".index(key)] += 60 * random.standard_normal(200).astype(np.float32)
+        presses.append(KeyPress(str(key), sample / 2000, sample / 2000 + 0.05))
+    return Recording(emg=emg, times=np.arange(len(emg)) / 2000, key_presses=presses)
+
+
+def test_a_network_learns_what_can_be_learned_and_not_what_cannot(tmp_path):
+    recipe = dataclasses.replace(
+        SMALL, epochs=24, learning_rate=1e-2, rotation=(0,), largest_shift=0, validate_every=24, simulated=None,
+        network=SMALL.network | {"hop_length": 64, "spec_augment": False},
+    )  # fmt: skip
+    given, test = bursts(160, 1), bursts(60, 2)
+    shuffled = [dataclasses.replace(press, key=other.key) for press, other in
+                zip(given.key_presses, np.random.default_rng(0).permutation(np.array(given.key_presses, object)), strict=True)]  # fmt: skip
+    mislabelled = Recording(emg=given.emg[:], times=given.times[:], key_presses=shuffled)
+    rates = []
+    for name, recording in (("true", given), ("shuffled", mislabelled)):
+        train(recipe, tmp_path / name, training=[recording], validation=[test], provenance=PROVENANCE)
+        rates.append(float(rows_of(tmp_path / name)[-1]["val/CER"]))
+    assert rates[0] < 10
+    assert rates[1] > 50
+
+
 def test_training_without_anything_to_train_on_is_refused(tmp_path):
     with pytest.raises(InputError, match="no recordings to train on"):
         train(RECIPES["baseline"], tmp_path)
@@ -131,7 +229,8 @@ def test_validation_in_blocks_equals_one_forward_pass():
     recording = simulate(minutes=0.7, seed=2)
     with torch.inference_mode():
         whole = network(torch.from_numpy(recording.emg[:]).T[None])[0].log_softmax(-1)
-    torch.testing.assert_close(whole_emissions(network, recording), whole, atol=1e-4, rtol=1e-4)
+    (found,) = whole_emissions(network, recording)
+    np.testing.assert_allclose(found, whole.numpy(), atol=1e-4)
 
 
 def test_the_baseline_recipe_is_that_of_the_paper():

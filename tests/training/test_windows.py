@@ -143,6 +143,37 @@ def test_keys_outside_the_98_and_outside_the_signal_are_no_labels():
     assert labels_to_text(window.labels.numpy()) == "b"
 
 
+def test_keys_in_a_long_gap_are_no_labels_and_those_in_a_short_one_are():
+    times = (
+        100
+        + np.arange(4000) / 2000
+        + np.where(np.arange(4000) >= 1000, 0.02, 0)
+        + np.where(np.arange(4000) >= 2000, 5, 0)
+    )
+    presses = [
+        KeyPress("a", times[999] + 0.01, 200),
+        KeyPress("b", times[1999] + 1.0, 200),
+        KeyPress("c", times[2000], 200),
+    ]
+    window = Windows([Recording(emg=np.zeros((4000, 32)), times=times, key_presses=presses)], length=4000)[0]
+    assert labels_to_text(window.labels.numpy()) == "ac"
+
+
+def test_values_that_are_no_numbers_are_repaired():
+    emg = np.ones((100, 32), np.float32)
+    emg[50] = np.nan
+    window = Windows([Recording(emg=emg)], length=100)[0]
+    assert window.emg.eq(1).all()
+
+
+@pytest.mark.parametrize("time", [np.nan, 0.0])
+def test_a_clock_that_cannot_place_keys_is_refused_with_its_place(time):
+    times = 100 + np.arange(100) / 2000
+    times[50] = time
+    with pytest.raises(LabelsError, match="after sample 49"):
+        Windows([Recording(emg=np.zeros((100, 32)), times=times)], length=100)
+
+
 def test_a_recording_without_key_times_cannot_be_windowed():
     recording = Recording(emg=np.zeros((100, 32)), condition="on_table")
     with pytest.raises(LabelsError, match="'on_table' has no key times"):

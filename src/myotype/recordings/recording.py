@@ -269,6 +269,12 @@ class Recording:
             return keys_to_symbols(press.key for press in self.key_presses if first <= press.down <= last)
         return "".join(prompt.key_text() for prompt in self.prompts if first <= prompt.start <= last)
 
+    @property
+    def truth(self) -> str:
+        """What was typed while the signal lasted, as a key sequence: what a transcript of it is compared with."""
+        first, last = (float(time) if math.isfinite(time) else None for time in (self.times[:1][0], self.times[-1:][0]))
+        return self.key_text(first, last)
+
     def samples_between(self, start: float | None = None, end: float | None = None) -> tuple[int, int]:
         """Give the samples of a window of time as slice bounds ``(a, b)``: start inclusive, end exclusive.
 

@@ -21,6 +21,7 @@ WEIGHTS_FILE: Final = "model.safetensors"
 GRAPH_FILE: Final = "stream.onnx"
 FACTS_FILE: Final = "myotype.json"
 CARD_FILE: Final = "README.md"
+LICENSE_FILE: Final = "LICENSE"
 
 FORMAT_VERSION: Final = 1
 _LARGEST_JSON: Final = 1 << 20
@@ -119,27 +120,24 @@ class Bundle:
         Parameters
         ----------
         model
-            A bundle's folder, or the name of a bundled model: "demo".
+            The name of a bundled model, "demo", or a bundle's folder ("./demo" where it is called like one).
 
         Raises
         ------
         ModelError
             If there is no such folder, or it is incomplete or malformed.
         """
-        folder = Path(model)
-        if not folder.exists() and str(model) in bundled_models():
-            folder = _ASSETS / str(model)
-        if not folder.is_dir():
-            raise ModelError(
-                f"{model}: no such model; give the folder of a bundle, or one of: {', '.join(bundled_models())}"
-            )
+        folder = _ASSETS / model if model in bundled_models() else Path(model)
+        if not os.path.isdir(folder):  # noqa: PTH112  (Path.is_dir raises on names that are too long)
+            names = ", ".join(bundled_models())
+            raise ModelError(f"{model}: no such model; give the folder of a bundle, or one of: {names}")
         missing = [
             name for name in (CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE) if not (folder / name).is_file()
         ]
         if missing:
             raise ModelError(f"{folder}: the model is incomplete: it has no {', '.join(missing)}")
         config = _read_json(folder / CONFIG_FILE)
-        return cls(folder, config, _read_facts(folder / FACTS_FILE))
+        return cls(folder, config, _read_facts(folder / FACTS_FILE, config))
 
     @property
     def graph(self) -> Path:
@@ -163,7 +161,8 @@ def writing_bundle(folder: str | os.PathLike[str], config: Mapping[str, Any], fa
 
     When the block ends well the folder takes its place; otherwise nothing is left of it.
     """
-    with replacing_folder(folder) as temporary:
+    files = {CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE, CARD_FILE, LICENSE_FILE}
+    with replacing_folder(folder, may_hold=frozenset(files)) as temporary:
         header = {"format_version": FORMAT_VERSION, "myotype_version": metadata.version("myotype")}
         for name, content in ((CONFIG_FILE, config), (FACTS_FILE, header | asdict(facts))):
             (temporary / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -184,7 +183,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_facts(path: Path) -> Facts:
+def _read_facts(path: Path, config: Mapping[str, Any]) -> Facts:
     content = _read_json(path)
     version = content.get("format_version")
     if version != FORMAT_VERSION:
@@ -196,7 +195,22 @@ def _read_facts(path: Path) -> Facts:
         raise ModelError(f"{path}: {error} is missing") from error
     except TypeError as error:
         raise ModelError(f"{path}: provenance: {error}") from error
-    for name, low, high, kind in (
+    _check_types(path, facts)
+    for name in ("sfreq", "n_chans", "hop_length"):
+        if config.get(name) != facts[name]:
+            raise ModelError(f"{path}: {name} is {facts[name]!r}, but {CONFIG_FILE} says {config.get(name)!r}")
+    if facts["receptive_field"] != (facts["warmup_frames"] + 1) * facts["hop_length"]:
+        raise ModelError(f"{path}: receptive_field, warmup_frames and hop_length contradict each other")
+    if facts["precision"] != "float32":
+        raise ModelError(f"{path}: precision {facts['precision']!r} is not known to this version of myotype")
+    return Facts(**facts)
+
+
+def _check_types(path: Path, facts: Mapping[str, Any]) -> None:
+    for name, kind in (("license", str), ("source", str), ("simulated", bool), ("citation", str), ("details", dict)):
+        if not isinstance(getattr(facts["provenance"], name), kind):
+            raise ModelError(f"{path}: provenance: {name} is no {kind.__name__}")
+    for name, low, high, number in (
         ("sfreq", 1, 1e6, float),
         ("n_chans", 1, 4096, int),
         ("hop_length", 1, 1e6, int),
@@ -206,8 +220,5 @@ def _read_facts(path: Path) -> Facts:
         ("parameters", 0, math.inf, int),
     ):
         value = facts[name]
-        if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, (int, number)) or not low <= value <= high:
             raise ModelError(f"{path}: {name} is {value!r}; expected a number from {low} to {high}")
-    if facts["precision"] != "float32":
-        raise ModelError(f"{path}: precision {facts['precision']!r} is not known to this version of myotype")
-    return Facts(**facts)

@@ -15,6 +15,8 @@ from myotype.runtime.bundle import Bundle
 
 FloatArray = npt.NDArray[np.float32]
 
+MOST_THREADS: Final = 256
+
 _MOST_FRAMES: Final = 256
 """Frames in one call of the graph: larger blocks need more memory and are no faster."""
 
@@ -58,11 +60,15 @@ class Engine:
 
     Raises
     ------
+    InputError
+        If the number of threads is impossible.
     ModelError
         If the graph cannot be loaded or is not one for this bundle.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        if isinstance(threads, bool) or not isinstance(threads, int) or not 0 <= threads <= MOST_THREADS:
+            raise InputError(f"threads={threads!r}: give a whole number from 0 (as many as cores) to {MOST_THREADS}")
         self.bundle = bundle
         self.facts = bundle.facts
         self._session = _open_session(bundle, threads)
@@ -72,16 +78,22 @@ class Engine:
         self._check_graph([(node.name, node.shape) for node in inputs])
 
     def _check_graph(self, inputs: list[tuple[str, list[Any]]]) -> None:
+        """Refuse a graph that does not do what the bundle says: found out by its shapes and by one step."""
         fixed = all(isinstance(size, int) for shape in self._state_shapes for size in shape)
         outputs = len(self._session.get_outputs())
-        if (
-            not inputs
-            or inputs[0][0] != "samples"
-            or inputs[0][1][1] != self.facts.n_chans
-            or not fixed
-            or outputs != len(inputs)
-        ):
+        named = bool(inputs) and inputs[0][0] == "samples" and inputs[0][1][1] == self.facts.n_chans
+        if not (named and fixed and outputs == len(inputs)):
             raise ModelError(f"{self.bundle.graph}: not a streaming graph for {self.facts.n_chans} channels")
+        hops = 3
+        emissions = self._run(
+            [self.stream()], np.zeros((1, hops * self.facts.hop_length, self.facts.n_chans), np.float32)
+        )
+        n_labels = self.bundle.config.get("n_outputs")
+        if emissions.shape != (1, hops, n_labels):
+            raise ModelError(
+                f"{self.bundle.graph}: {hops} hops of samples give emissions of shape {emissions.shape[1:]}; "
+                f"{hops} frames of {n_labels} labels were announced"
+            )
 
     def stream(self) -> EngineStream:
         """Begin a new stream."""
@@ -131,7 +143,7 @@ class Engine:
     @property
     def n_labels(self) -> int:
         """Number of labels that an emission frame scores."""
-        return int(self._session.get_outputs()[0].shape[-1])
+        return int(self.bundle.config["n_outputs"])
 
     def _check_chunk(self, chunk: npt.ArrayLike) -> FloatArray:
         samples = np.asarray(chunk, dtype=np.float32)
@@ -154,7 +166,10 @@ class Engine:
         states = zip(*(stream._state for stream in streams), strict=True)
         feed = {name: np.concatenate(arrays) for name, arrays in zip(self._state_names, states, strict=True)}
         feed["samples"] = np.ascontiguousarray(batch.transpose(0, 2, 1))
-        emissions, *new_states = self._session.run(None, feed)
+        try:
+            emissions, *new_states = self._session.run(None, feed)
+        except Exception as error:  # onnxruntime's errors have no common base but Exception
+            raise ModelError(f"{self.bundle.graph}: the graph cannot be run: {error}") from error
         for index, stream in enumerate(streams):
             stream._state = [array[index : index + 1] for array in new_states]
         return emissions  # type: ignore[no-any-return]  # (batch, frames, labels)

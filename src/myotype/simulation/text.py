@@ -77,6 +77,9 @@ class TextStyle:
         Probability that a pair such as "do not" is contracted.
     shortest, longest
         Words in a prompt.
+    scrambled
+        Share of the prompts whose letters are shuffled: what is typed then says nothing about what comes next, so that
+        a network learns to read muscles rather than to spell.
     """
 
     capitals: float = 0.01
@@ -88,6 +91,7 @@ class TextStyle:
     contraction: float = 0.7
     shortest: int = 3
     longest: int = 12
+    scrambled: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,8 @@ class Sentences:
             words = self._words()
             # Decoration leaves the words alone, and with them the split.
             if split_of(" ".join(words)) == self._split:
-                return self._decorate(words)
+                scrambled = self._style.scrambled > 0 and self._rng.random() < self._style.scrambled
+                return self._decorate(self._scramble(words) if scrambled else words)
 
     def _words(self) -> list[str]:
         """Walk over word pairs."""
@@ -205,6 +210,11 @@ class Sentences:
             else:
                 out.append(word)
         return out
+
+    def _scramble(self, words: list[str]) -> list[str]:
+        """Shuffle the letters of a prompt among its words."""
+        letters = iter(self._rng.permutation(list("".join(words))))
+        return ["".join(next(letters) for _ in word) for word in words]
 
     def _decorate(self, words: list[str]) -> str:
         """Put in capitals, digits and punctuation."""

@@ -55,3 +55,13 @@ def shift_hands(batch: Batch, largest: int, generator: torch.Generator | None = 
         shifted[index, half:, :length] = batch.emg[index, half:, right : right + length]
         lengths[index] = length
     return batch._replace(emg=shifted[:, :, : int(lengths.max())], emg_lengths=lengths)
+
+
+def repeat_into_padding(batch: Batch) -> Batch:
+    """Fill what follows the shorter windows with their own signal, over and over.
+
+    The loss does not see it, but the batch normalisation does, and silence is not what it will see when it is used.
+    """
+    samples = torch.arange(batch.emg.shape[2], device=batch.emg.device)
+    source = samples % batch.emg_lengths.to(batch.emg.device).unsqueeze(1)  # (batch, samples)
+    return batch._replace(emg=batch.emg.gather(2, source.unsqueeze(1).expand_as(batch.emg)))

@@ -8,11 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from myotype.recordings import Recording
-from myotype.simulation import Split, simulate
-from myotype.training.recipes import SimulatedCorpus
-
-VALIDATION_SEED = 500
-"""How far the seeds of validation recordings lie above those of training recordings."""
+from myotype.simulation import Split, TextStyle, simulate
+from myotype.training.recipes import VALIDATION_SEED, SimulatedCorpus
 
 
 class Corpus(NamedTuple):
@@ -35,7 +32,7 @@ def simulate_corpus(settings: SimulatedCorpus, progress: Callable[[int, int], No
     counts = (settings.recordings, settings.validation_recordings)
     done = 0
 
-    def simulated(split: Split, first_seed: int, count: int, minutes: float) -> list[Recording]:
+    def simulated(split: Split, style: TextStyle, first_seed: int, count: int, minutes: float) -> list[Recording]:
         nonlocal done
         recordings = []
         speeds = np.linspace(*settings.speeds, num=count) if count > 1 else [np.mean(settings.speeds)]
@@ -43,7 +40,13 @@ def simulate_corpus(settings: SimulatedCorpus, progress: Callable[[int, int], No
             # The seed is that of the donning too: for every recording the bands are put on anew.
             recordings.append(
                 simulate(
-                    minutes=minutes, typist=settings.typist, speed=float(speed), seed=seed, session=seed, split=split
+                    minutes=minutes,
+                    typist=settings.typist,
+                    speed=float(speed),
+                    seed=seed,
+                    session=seed,
+                    split=split,
+                    style=style,
                 )
             )
             done += 1
@@ -52,6 +55,6 @@ def simulate_corpus(settings: SimulatedCorpus, progress: Callable[[int, int], No
         return recordings
 
     return Corpus(
-        simulated("train", settings.seed, counts[0], settings.minutes),
-        simulated("validation", settings.seed + VALIDATION_SEED, counts[1], settings.validation_minutes),
+        simulated("train", TextStyle(scrambled=settings.scrambled), settings.seed, counts[0], settings.minutes),
+        simulated("validation", TextStyle(), settings.seed + VALIDATION_SEED, counts[1], settings.validation_minutes),
     )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
 from myotype.decoding import GreedyDecoder
+from myotype.errors import TrainingError
 from myotype.keyboard import BLANK
 from myotype.metrics import ErrorRates, error_rates
 from myotype.network import EMG2QwertyNet
 from myotype.recordings import Recording
-from myotype.training.augmentation import rotate_bands, shift_hands
+from myotype.recordings.continuity import Continuity
+from myotype.training.augmentation import repeat_into_padding, rotate_bands, shift_hands
 from myotype.training.recipes import Recipe
 from myotype.training.windows import Batch
 
@@ -46,7 +50,11 @@ class CTCModule(lightning.LightningModule):
             return batch
         num_bands = self.network.get_config()["num_bands"]
         batch = batch._replace(emg=rotate_bands(batch.emg, self.recipe.rotation, num_bands))
-        return shift_hands(batch, self.recipe.largest_shift)
+        return repeat_into_padding(shift_hands(batch, self.recipe.largest_shift))
+
+    def on_train_epoch_start(self) -> None:
+        """Draw every epoch from a seed of its own, so that a resumed run draws what an uninterrupted one would."""
+        torch.manual_seed(int(np.random.SeedSequence([self.recipe.seed, self.current_epoch]).generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the mean CTC loss of a batch of windows."""
@@ -54,14 +62,17 @@ class CTCModule(lightning.LightningModule):
         emissions = self.network.final_layer(features).log_softmax(-1)
         frames = self.network.compute_output_lengths(batch.emg_lengths)
         loss: Tensor = self.ctc_loss(emissions.transpose(0, 1), batch.labels, frames, batch.label_lengths)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"the loss of step {self.global_step} is {loss.item()}: try a lower learning rate")
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.emg))
         return loss
 
     def validation_step(self, recording: Recording, batch_idx: int) -> None:
         """Decode a whole recording greedily and count its errors."""
-        emissions = whole_emissions(self.network, recording)
-        prediction = GreedyDecoder().decode(emissions.cpu().numpy())[0].text
-        self._errors.append(error_rates(prediction, recording.key_text()))
+        decoder = GreedyDecoder()
+        runs = whole_emissions(self.network, recording)
+        prediction = "".join(decoder.decode(emissions)[0].text for emissions in runs)
+        self._errors.append(error_rates(prediction, recording.truth))
 
     def on_validation_epoch_end(self) -> None:
         """Log the error rates over all recordings, in percent."""
@@ -104,13 +115,26 @@ def learning_rate(epoch: float, recipe: Recipe) -> float:
 
 
 @torch.inference_mode()
-def whole_emissions(network: EMG2QwertyNet, recording: Recording) -> Tensor:
-    """Give a whole recording's log-probabilities (frames, labels), computed as a stream so that any length fits."""
+def whole_emissions(network: EMG2QwertyNet, recording: Recording) -> list[npt.NDArray[np.float32]]:
+    """Compute a recording's emissions as when it is transcribed: as a stream, begun anew after gaps.
+
+    Returns
+    -------
+    list
+        For each stretch without a break (frames, labels) natural-log probabilities.
+    """
     device = network.final_layer.weight.device
     block = int(_VALIDATION_SECONDS * recording.sfreq)
-    pieces, state = [], None
+    continuity = Continuity(recording.sfreq, network.n_chans)
+    runs: list[list[npt.NDArray[np.float32]]] = [[]]
+    state = None
     for start in range(0, recording.n_samples, block):
-        samples = torch.from_numpy(recording.emg[start : start + block]).to(device)
-        output, state = network.forward_with_state(samples.T.unsqueeze(0), state)
-        pieces.append(output[0].log_softmax(-1))
-    return torch.cat(pieces)
+        window = slice(start, start + block)
+        for segment in continuity.push(recording.emg[window], recording.times[window]):
+            if segment.restart:
+                runs.append([])
+                state = None
+            samples = torch.from_numpy(segment.samples).to(device)
+            output, state = network.forward_with_state(samples.T.unsqueeze(0), state)
+            runs[-1].append(output[0].log_softmax(-1).cpu().numpy())
+    return [np.concatenate(pieces) for pieces in runs if pieces]

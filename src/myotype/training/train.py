@@ -32,8 +32,9 @@ from myotype.recordings import Recording
 from myotype.runtime import Bundle, Provenance
 from myotype.training.corpus import Corpus, simulate_corpus
 from myotype.training.module import CTCModule, whole_emissions
-from myotype.training.recipes import Recipe
+from myotype.training.recipes import Recipe, SimulatedCorpus
 from myotype.training.windows import Batch, ShuffledWindows, Windows
+from myotype.transcriber import RATE_TOLERANCE
 from myotype.transcript import Keystroke
 
 _FIGURES: Final = ("train/loss", "val/CER", "val/deletions", "val/insertions", "val/substitutions")
@@ -83,48 +84,42 @@ def train(
     """
     run = Path(folder)
     last_checkpoint = run / "checkpoints" / "last.ckpt"
+    resuming = resume and last_checkpoint.exists()
     if last_checkpoint.exists() and not resume:
         raise OutputError(f"{run} already holds a run: resume it, or choose another folder")
-    simulated = not training
-    if simulated:
-        if recipe.simulated is None or validation:
-            raise InputError("there are no recordings to train on, and the recipe simulates none")
-        training, validation = simulate_corpus(
-            recipe.simulated,
-            lambda done, of: progress("simulating", done / of, {}) if progress else None,
-        )
-    elif not validation:
-        raise InputError("there are no recordings to validate with: the best epoch is chosen by them")
-    if provenance is None:
-        if not simulated:
-            raise InputError("say by `provenance` where the recordings come from and which licence the weights have")
-        provenance = _simulated_provenance(recipe)
+    if resuming:
+        _check_same_recipe(recipe, run / "recipe.json")
+    began = time.monotonic()
+    corpus, provenance = _corpus(recipe, Corpus(list(training), list(validation)), provenance, progress)
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module = CTCModule(EMG2QwertyNet(**recipe.network), recipe)
+    _check_corpus(corpus, module.network)
     with replacing_file(run / "recipe.json") as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n", encoding="utf-8")
 
-    started = time.monotonic()
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = CTCModule(EMG2QwertyNet(**recipe.network), recipe)
+    metrics = _MetricsFile(run / "metrics.csv", began)
     with _quiet_lightning():
-        trainer, checkpoint = _trainer(recipe, run, progress)
-        trainer.fit(
-            module,
-            *_loaders(recipe, module.network, Corpus(list(training), list(validation))),
-            ckpt_path=str(last_checkpoint) if resume and last_checkpoint.exists() else None,
-            weights_only=True,
-        )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        trainer, checkpoint = _trainer(recipe, run, metrics, progress)
+        try:
+            trainer.fit(
+                module,
+                *_loaders(recipe, module.network, corpus),
+                ckpt_path=str(last_checkpoint) if resuming else None,
+                weights_only=True,
+            )
+        except SystemExit:
+            if trainer.interrupted:  # how Lightning passes on an interrupt
+                raise KeyboardInterrupt from None
+            raise
     best = torch.load(checkpoint.best_model_path, weights_only=True)
     network = EMG2QwertyNet(**recipe.network)
     prefix = "network."
     network.load_state_dict({k.removeprefix(prefix): v for k, v in best["state_dict"].items() if k.startswith(prefix)})
-    look_ahead = _look_ahead(network, validation, recipe.future)
     details = {
         **provenance.details,
         "validation CER (%)": round(float(checkpoint.best_model_score or float("nan")), 2),
-        "best epoch": int(best["epoch"]) + 1,
-        "minutes of training": round((time.monotonic() - started) / 60, 1),
+        "best epoch": f"{int(best['epoch']) + 1} of {recipe.epochs}",
+        "minutes of training": round(metrics.minutes, 1),
         "date": datetime.now(tz=UTC).date().isoformat(),
         "torch": metadata.version("torch"),
     }
@@ -132,8 +127,57 @@ def train(
         network,
         run / "model",
         provenance=dataclasses.replace(provenance, details=details),
-        look_ahead=look_ahead,
+        look_ahead=_look_ahead(network, corpus.validation, recipe.future),
     )
+
+
+def _check_same_recipe(recipe: Recipe, path: Path) -> None:
+    """Refuse to go on with a run by another recipe than it was begun with, but for the number of epochs."""
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable, so the run cannot be resumed: {error}") from error
+    now = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    different = sorted(name for name in now if name != "epochs" and now[name] != begun.get(name))
+    if different:
+        raise InputError(f"{path.parent} was begun with another recipe ({', '.join(different)}): choose a new folder")
+
+
+def _corpus(
+    recipe: Recipe, given: Corpus, provenance: Provenance | None, progress: Progress | None
+) -> tuple[Corpus, Provenance]:
+    """Take the given recordings, or simulate those of the recipe; say where they come from."""
+    if given.training:
+        if not given.validation:
+            raise InputError("there are no recordings to validate with: the best epoch is chosen by them")
+        if provenance is None:
+            raise InputError("say by `provenance` where the recordings come from and which licence the weights have")
+        return given, provenance
+    if recipe.simulated is None or given.validation:
+        raise InputError("there are no recordings to train on, and the recipe simulates none")
+
+    def report(done: int, count: int) -> None:
+        if progress is not None:
+            progress("simulating", done / count, {})
+
+    return simulate_corpus(recipe.simulated, report), provenance or _simulated_provenance(recipe.simulated)
+
+
+def _check_corpus(corpus: Corpus, network: EMG2QwertyNet) -> None:
+    """Find before the first epoch what would end the run after it."""
+    for recording in [*corpus.training, *corpus.validation]:
+        if abs(recording.sfreq / network.sfreq - 1) > RATE_TOLERANCE:
+            raise InputError(
+                f"{recording.name}: {recording.sfreq:g} samples a second; the network takes {network.sfreq:g}"
+            )
+        if recording.n_samples < network.receptive_field:
+            raise InputError(
+                f"{recording.name}: {recording.n_samples} samples are fewer than the receptive field of "
+                f"{network.receptive_field}; leave this recording out"
+            )
+    for recording in corpus.validation:
+        if not recording.truth:
+            raise InputError(f"{recording.name}: nothing was typed in it, so it validates nothing; leave it out")
 
 
 def _look_ahead(network: EMG2QwertyNet, recordings: Sequence[Recording], longest: float) -> float:
@@ -144,7 +188,10 @@ def _look_ahead(network: EMG2QwertyNet, recordings: Sequence[Recording], longest
     network.eval()
     errors: list[float] = []
     for recording in recordings:
-        (found,) = GreedyDecoder().decode(whole_emissions(network, recording).cpu().numpy())
+        runs = whole_emissions(network, recording)
+        if len(runs) > 1:  # times after a break are the transcriber's to work out
+            continue
+        (found,) = GreedyDecoder().decode(runs[0])
         ends = (found.frames * network.hop_length + network.receptive_field) / network.sfreq
         strokes = [Keystroke(KEYS[label], float(time), 1.0) for label, time in zip(found.labels, ends, strict=True)]
         errors += timing_errors(strokes, recording.key_presses, float(recording.times[:1][0]))
@@ -153,10 +200,7 @@ def _look_ahead(network: EMG2QwertyNet, recordings: Sequence[Recording], longest
     return round(min(max(float(np.median(errors)), 0.0), longest), 3)
 
 
-def _simulated_provenance(recipe: Recipe) -> Provenance:
-    if recipe.simulated is None:
-        raise InputError("the recipe simulates nothing")
-    corpus = recipe.simulated
+def _simulated_provenance(corpus: SimulatedCorpus) -> Provenance:
     return Provenance(
         license="BSD-3-Clause",
         source=f"Trained by `myotype train` on simulated EMG only: {corpus.recordings} recordings of "
@@ -178,13 +222,16 @@ def _loaders(recipe: Recipe, network: EMG2QwertyNet, corpus: Corpus) -> tuple[Da
         batch_size=recipe.batch_size,
         sampler=sampler,
         collate_fn=Batch.of,
+        generator=torch.Generator(),  # for what a loader draws itself; the global one is seeded for every epoch
         drop_last=len(windows) > recipe.batch_size,
     )
     validation: DataLoader[Any] = DataLoader(corpus.validation, batch_size=None)  # type: ignore[arg-type]  # a list is a map-style data set
     return training, validation
 
 
-def _trainer(recipe: Recipe, run: Path, progress: Progress | None) -> tuple[lightning.Trainer, ModelCheckpoint]:
+def _trainer(
+    recipe: Recipe, run: Path, metrics: Callback, progress: Progress | None
+) -> tuple[lightning.Trainer, ModelCheckpoint]:
     checkpoint = ModelCheckpoint(
         run / "checkpoints",
         filename="epoch{epoch:03d}",
@@ -193,7 +240,7 @@ def _trainer(recipe: Recipe, run: Path, progress: Progress | None) -> tuple[ligh
         mode="min",
         save_last=True,
     )
-    callbacks: list[Callback] = [checkpoint, _MetricsFile(run / "metrics.csv")]
+    callbacks: list[Callback] = [checkpoint, metrics]
     if progress is not None:
         callbacks.append(_Report(progress))
     trainer = lightning.Trainer(
@@ -202,7 +249,7 @@ def _trainer(recipe: Recipe, run: Path, progress: Progress | None) -> tuple[ligh
         logger=False,
         callbacks=callbacks,
         gradient_clip_val=recipe.gradient_clip,
-        check_val_every_n_epoch=recipe.validate_every,
+        check_val_every_n_epoch=min(recipe.validate_every, recipe.epochs),
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -246,26 +293,45 @@ class _Report(Callback):
 
 
 class _MetricsFile(Callback):
-    """Keeps a table with a row an epoch, which a resumed run goes on with."""
+    """Keeps a table with a row an epoch, which a resumed run goes on with.
 
-    def __init__(self, path: Path) -> None:
+    Attributes
+    ----------
+    minutes
+        How long the run has taken up to its last epoch, over all its legs.
+    """
+
+    def __init__(self, path: Path, began: float) -> None:
+        self.minutes = 0.0
         self._path = path
+        self._began = began
+        self._minutes_before: float | None = None
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Add the epoch's row; validation is over by now."""
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
-        validated = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
-        row: dict[str, float | int | str] = {
-            "epoch": trainer.current_epoch + 1,
+        epoch = trainer.current_epoch + 1
+        rows = [row for row in self._rows() if int(row["epoch"]) < epoch]
+        if self._minutes_before is None:
+            self._minutes_before = float(rows[-1]["minutes"]) if rows else 0.0
+        self.minutes = self._minutes_before + (time.monotonic() - self._began) / 60
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in _FIGURES}
+        if epoch % (trainer.check_val_every_n_epoch or 1):
+            figures = {"train/loss": figures["train/loss"]}  # the others are of an earlier epoch
+        row = {
+            "epoch": epoch,
             "step": trainer.global_step,
+            "minutes": round(self.minutes, 3),
             "learning rate": trainer.optimizers[0].param_groups[0]["lr"],
+            **dict.fromkeys(_FIGURES, ""),
+            **figures,
         }
-        row |= {name: figures.get(name, "") if name == "train/loss" or validated else "" for name in _FIGURES}
-        rows: list[dict[str, Any]] = []
-        if self._path.exists():
-            with self._path.open(newline="", encoding="utf-8") as file:
-                rows = [old for old in csv.DictReader(file) if int(old["epoch"]) < trainer.current_epoch + 1]
         with replacing_file(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(row))
             writer.writeheader()
             writer.writerows([*rows, row])
+
+    def _rows(self) -> list[dict[str, Any]]:
+        if not self._path.exists():
+            return []
+        with self._path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))

@@ -15,6 +15,8 @@ from torch.utils.data import Dataset, Sampler
 from myotype.errors import InputError, LabelsError
 from myotype.keyboard import fold_key, key_to_label
 from myotype.recordings import Recording
+from myotype.recordings.clock import MAX_BRIDGED
+from myotype.recordings.continuity import LARGEST, Continuity
 from myotype.recordings.recording import ON_KEYBOARD
 
 
@@ -123,7 +125,11 @@ class Windows(Dataset[Window]):
         which, bounds = self._locate(index, shift)
         samples, labels = self._keys[which]
         first, last = np.searchsorted(samples, [bounds.start, bounds.end])
-        emg = self.recordings[which].emg[bounds.padded_start : bounds.padded_end]
+        recording = self.recordings[which]
+        emg = recording.emg[bounds.padded_start : bounds.padded_end]
+        if not (np.abs(emg) <= LARGEST).all():  # repaired as when transcribing
+            (segment,) = Continuity(recording.sfreq).push(emg)
+            emg = segment.samples
         return Window(torch.from_numpy(emg).T, torch.from_numpy(labels[first:last]))
 
 
@@ -154,15 +160,23 @@ class ShuffledWindows(Sampler[tuple[int, int]]):
 
 
 def _pressed_keys(recording: Recording) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Give the sample at or before each press of one of the 98 keys within the recording, and the key's label."""
+    """Give the sample at or before each press of one of the 98 keys within the signal, and the key's label."""
     if recording.condition != ON_KEYBOARD:
         message = f"{recording.name}: condition {recording.condition!r} has no key times; windows need them"
         raise LabelsError(message)
     times = recording.times[:]
-    if not np.isfinite(times).all() or (np.diff(times) < 0).any():
-        raise LabelsError(f"{recording.name}: its clock has gaps in its order; key presses cannot be placed on it")
+    disorder = np.flatnonzero(~(np.diff(times) >= 0))  # what is no number fails this too
+    if len(disorder):
+        raise LabelsError(
+            f"{recording.name}: the clock is no number or runs backwards after sample {disorder[0]}, so key presses "
+            "cannot be placed; leave this recording out"
+        )
     keys = [(press.down, folded) for press in recording.key_presses if (folded := fold_key(press.key)) is not None]
     downs = np.array([down for down, _ in keys], dtype=np.float64)
     labels = np.array([key_to_label(key) for _, key in keys], dtype=np.int64)
-    within = (downs >= times[0]) & (downs <= times[-1] + 1 / recording.sfreq)
-    return np.searchsorted(times, downs[within], side="right") - 1, labels[within]
+    samples = np.searchsorted(times, downs, side="right") - 1
+    # A key pressed outside the signal, or in a gap too long to be bridged, has nothing that it could be read from.
+    since = downs - times[np.maximum(samples, 0)]
+    last = np.where(samples == len(times) - 1, 1 / recording.sfreq, MAX_BRIDGED)
+    within = (samples >= 0) & (since <= last)
+    return samples[within], labels[within]
