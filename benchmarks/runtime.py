@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from myotype import Recording
+from myotype import Recording, Transcriber
 from myotype.recordings import write_hdf5
 from myotype.runtime import Bundle, Engine
 
@@ -124,23 +124,19 @@ def main() -> None:
         spread = f"{60 / high:.1f} to {60 / low:.1f}"
         rows.append(("offline", f"{60 / seconds:.1f}x real time ({spread})", f"{fraction:.2f} of the ceiling"))
 
+        transcriber = Transcriber(engine)
         for frames in (1, 4, 16):
-            stream = engine.stream()
+            stream = transcriber.stream()
             chunk = minute[: 16 * frames]
-            engine.step([stream], [minute[:4096]])
+            stream.push(minute[:4096])
             times = []
             for _ in range(1000):
                 began = time.perf_counter()
-                engine.step([stream], [chunk])
+                stream.push(chunk)
                 times.append(time.perf_counter() - began)
             middle, late = np.percentile(np.array(times) * 1e3, [50, 99])
-            rows.append(
-                (
-                    f"live, {frames} frame(s) a push",
-                    f"{middle:.2f} ms median, {late:.2f} ms 99 %",
-                    f"{8 * frames} ms of signal",
-                )
-            )
+            figure = f"{middle:.2f} ms median, {late:.2f} ms 99 %"
+            rows.append((f"live, {frames} frame(s) a push", figure, f"{8 * frames} ms of signal"))
 
         emg = random.standard_normal((600 * SFREQ, 32), dtype=np.float32) * 20
         write_hdf5(folder / "ten_minutes.hdf5", Recording(emg=emg))

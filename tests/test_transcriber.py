@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from itertools import pairwise
 
@@ -141,10 +142,62 @@ def test_bad_samples_are_repaired_and_noted_with_their_place(transcriber, signal
     assert "samples 8000 to 9000" in note.message
 
 
-@pytest.mark.parametrize("value", [0.0, np.nan, 1e30])
-def test_no_signal_however_odd_gives_anything_but_finite_keystrokes(transcriber, value):
-    found = transcriber.transcribe(Recording(emg=np.full((6000, 32), value, np.float32)))
-    assert all(np.isfinite([stroke.time, stroke.confidence]).all() for stroke in found.keystrokes)
+def test_where_the_clock_runs_backwards_time_goes_on_and_keystrokes_stay_in_order(transcriber, signal, whole):
+    samples, times = signal
+    backwards = times - np.where(np.arange(len(times)) >= 12_000, 3600.0, 0.0)
+    found = transcriber.transcribe(Recording(emg=samples, times=backwards))
+    assert "time runs back" in found.notes[0].message
+    assert found.duration == pytest.approx(whole.duration)
+    strokes = [stroke.time for stroke in found.keystrokes]
+    assert strokes == sorted(strokes)
+    warm_up = transcriber.engine.facts.receptive_field / SFREQ
+    late = [stroke for stroke in whole.keystrokes if stroke.time > 12_000 / SFREQ + warm_up]
+    assert len(late) > 5
+    assert_same(found.keystrokes[-len(late) :], late)
+
+
+class Watched:
+    """An engine that looks at everything that goes through it."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        self.n_frames = 0
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def step(self, streams, chunks):
+        assert all(np.isfinite(chunk).all() for chunk in chunks)
+        emissions = self._engine.step(streams, chunks)
+        assert all(np.isfinite(frames).all() for frames in emissions)
+        self.n_frames += sum(map(len, emissions))
+        return emissions
+
+
+@pytest.fixture
+def watched(transcriber):
+    engine = Watched(transcriber.engine)
+    return engine, Transcriber(engine, transcriber.decoder)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -1e30])
+def test_no_signal_however_odd_makes_emissions_that_are_not_finite(watched, value):
+    engine, transcriber = watched
+    transcriber.transcribe(Recording(emg=np.full((6000, 32), value, np.float32)))
+    assert engine.n_frames > 100
+
+
+def test_a_signal_full_of_faults_is_read_as_far_as_it_goes(watched, signal, whole):
+    engine, transcriber = watched
+    samples, times = signal[0].copy(), signal[1].copy()
+    samples[::501, 3] = np.nan
+    samples[7000:7010] = np.inf
+    times[15_000:] += 0.03
+    times[16_000] = np.nan
+    found = transcriber.transcribe(Recording(emg=samples, times=times))
+    assert engine.n_frames > 500
+    assert error_rates(found.keys, whole.keys).cer < 0.5
+    assert {note.message.split(" ", 1)[1][:10] for note in found.notes} >= {"values of ", "missing sa", "time not f"}
 
 
 def test_a_recording_too_short_for_the_model_is_empty_and_says_why(transcriber):
@@ -175,6 +228,18 @@ def test_progress_is_reported(transcriber, recording, whole):
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert_same(strokes, whole.keystrokes)
+
+
+def test_a_model_of_other_channels_or_labels_is_refused(transcriber, tmp_path):
+    bundle = transcriber.engine.bundle
+    engine = Watched(transcriber.engine)
+    engine.n_labels = 50
+    with pytest.raises(ModelError, match="scores 50 labels; there are 99"):
+        Transcriber(engine)
+    engine.n_labels = 99
+    engine.facts = dataclasses.replace(bundle.facts, n_chans=16)
+    with pytest.raises(RecordingError, match="nice: 32 channels; the model takes 16"):
+        Transcriber(engine).transcribe(Recording(emg=np.zeros((5000, 32)), name="nice"))
 
 
 def test_a_model_or_decoder_that_does_not_exist_is_refused():
@@ -225,12 +290,14 @@ def test_files_that_cannot_be_transcribed_are_refused_at_open(golden, name):
         recordings.open(golden / "corrupt" / f"{name}.hdf5")
 
 
-def test_every_other_broken_file_is_transcribed_without_nan(golden, transcriber):
+def test_every_other_broken_file_goes_through_finite_and_noted(golden, watched):
+    engine, transcriber = watched
     paths = [path for path in sorted((golden / "corrupt").glob("*.hdf5")) if path.stem not in BROKEN_AT_OPEN]
     assert len(paths) == 22 - len(BROKEN_AT_OPEN)
     for path in paths:
+        before = engine.n_frames
         found = transcriber.transcribe(path)
-        assert all(np.isfinite([stroke.time, stroke.confidence]).all() for stroke in found.keystrokes), path
+        assert engine.n_frames > before, path
         damaged = path.stem in {
             "nan_samples", "inf_sample", "nan_timestamp", "gap_half_second", "nonmonotonic_swap",
             "nonmonotonic_jump_back", "repeated_timestamps",

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from myotype import recordings
 from myotype.decoding import Decoded, Decoder, GreedyDecoder, Labels
-from myotype.errors import InputError, RecordingError
-from myotype.keyboard import KEYS
+from myotype.errors import InputError, ModelError, RecordingError
+from myotype.keyboard import KEYS, N_LABELS
 from myotype.recordings import Recording
 from myotype.recordings.continuity import Continuity, Segment
 from myotype.runtime import Bundle, Engine
@@ -38,9 +38,17 @@ class Transcriber:
         Runs the model.
     decoder
         Turns emissions into labels.
+
+    Raises
+    ------
+    ModelError
+        If the model's labels are not those of the 98 keys and the blank.
     """
 
     def __init__(self, engine: Engine, decoder: Decoder | None = None) -> None:
+        if engine.n_labels != N_LABELS:
+            folder = engine.bundle.folder
+            raise ModelError(f"{folder}: the model scores {engine.n_labels} labels; there are {N_LABELS}")
         self.engine = engine
         self.decoder = decoder if decoder is not None else GreedyDecoder()
 
@@ -106,6 +114,9 @@ class Transcriber:
         if abs(recording.sfreq / facts.sfreq - 1) > RATE_TOLERANCE:
             message = f"{recording.name}: {recording.sfreq:g} samples a second; the model takes {facts.sfreq:g}"
             raise RecordingError(message)
+        n_channels = recording.emg.shape[1]
+        if n_channels != facts.n_chans:
+            raise RecordingError(f"{recording.name}: {n_channels} channels; the model takes {facts.n_chans}")
         stream = self.stream()
         keystrokes: list[Keystroke] = []
         notes: list[Note] = []
@@ -145,6 +156,7 @@ class TranscriberStream:
         self._continuity = Continuity(self._facts.sfreq, self._facts.n_chans)
         self._finished = False
         self.elapsed = 0.0
+        self._delay = 0.0  # what the clock of the input has lost by running backwards
         self._begin()
 
     def _begin(self) -> None:
@@ -202,6 +214,9 @@ class TranscriberStream:
             if segment.restart:
                 committed += self._commit(self._decoder_stream.finish())
                 self._begin()
+                # Where the clock has run backwards, time goes on from where it was: keystrokes stay in order.
+                back = self.elapsed - (float(segment.times[0]) - self.start + self._delay)
+                self._delay += max(back, 0.0)
             decoded = self._decode(segment)
             committed += self._commit(decoded)
             self._pending = self._keystrokes(decoded.pending)
@@ -210,13 +225,13 @@ class TranscriberStream:
     def _decode(self, segment: Segment) -> Decoded:
         stream, facts = self._engine_stream, self._facts
         if len(segment.times):
-            self.elapsed = max(self.elapsed, float(segment.times[-1]) + 1 / facts.sfreq - self.start)
+            self.elapsed = float(segment.times[-1]) + 1 / facts.sfreq - self.start + self._delay
         samples_before, frames_before = stream.n_samples, stream.n_frames
         (emissions,) = self._transcriber.engine.step([stream], [segment.samples])
         # A frame comes out with the push of its last sample, so that sample's time is at hand here.
         last_samples = np.arange(frames_before, stream.n_frames) * facts.hop_length + facts.receptive_field - 1
         ends = segment.times[last_samples - samples_before] + 1 / facts.sfreq
-        self._frame_times = np.concatenate([self._frame_times, ends - facts.look_ahead - self.start])
+        self._frame_times = np.concatenate([self._frame_times, ends - facts.look_ahead - self.start + self._delay])
         return self._decoder_stream.push(emissions)
 
     def _commit(self, decoded: Decoded) -> tuple[Keystroke, ...]:

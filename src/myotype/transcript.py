@@ -37,7 +37,7 @@ class Keystroke:
     key
         One of the 98 names in :data:`myotype.keyboard.KEYS`.
     time
-        Seconds from the first sample.
+        Seconds from the first sample; where the recording's clock runs backwards, time goes on from where it was.
     confidence
         Probability that the decoder gives this key, 0 to 1.
     """

@@ -189,12 +189,25 @@ def test_wrong_channels_are_refused(tiny_net, shape):
         ({"kernel_width": 0}, "kernel_width=0"),
         ({"hop_length": 65}, "hop_length=65 is longer than the window"),
         ({"pooling": "sum"}, "pooling='sum'"),
+        ({"rotation_offsets": []}, "rotation_offsets"),
+        ({"kernel_width": 32.0}, "kernel_width=32.0 must be a whole number"),
+        ({"n_chans": "32"}, "n_chans='32' must be a whole number"),
+        ({"drop_prob": 2}, "drop_prob=2 must be a number from 0 to 1"),
+        ({"log_eps": 0}, "log_eps=0"),
+        ({"activation": "torch.nn.modules.activation.MultiheadAttention"}, "none of torch.nn.modules.activation"),
+        ({"activation": "torch.nn.modules.activation.Tensor"}, "none of torch.nn.modules.activation"),
         ({"activation": "os.system"}, "none of torch.nn.modules.activation"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         EMG2QwertyNet(**arguments)
+
+
+def test_impossible_configuration_is_an_error_of_the_model():
+    for config in ({"mlp_features": 8}, {"kernel_width": 0}, {"pooling": None}):
+        with pytest.raises(ModelError, match=r"config\.json"):
+            EMG2QwertyNet.from_config(config)
 
 
 def test_unknown_configuration_is_refused():

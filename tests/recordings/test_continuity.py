@@ -180,7 +180,7 @@ class TestBadValues:
         np.testing.assert_array_equal(segment.samples, expected)
         assert continuity.counts == Counts(bad_values=3)
         assert note.time == pytest.approx(40 / SFREQ, abs=1e-6)
-        assert note.message.startswith("3 values of one channel no number in samples 40 to 42")
+        assert note.message.startswith("3 values of one channel not finite or absurd in samples 40 to 42")
 
     def test_from_the_beginning_are_zero_until_a_good_one(self):
         samples = signal(10)

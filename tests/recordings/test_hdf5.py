@@ -141,8 +141,8 @@ FAILS_ON_LABELS = {
 }
 NOTED = {  # seconds from the first sample, and what the note says
     "gap_half_second": [(0.4995, "0.5 s of samples are missing before sample 1000")],
-    "inf_sample": [(0.6, "1 value of one channel no number in sample 1200")],
-    "nan_samples": [(0.5, "3 values of one channel no number in samples 1000 to 1002")],
+    "inf_sample": [(0.6, "1 value of one channel not finite or absurd in sample 1200")],
+    "nan_samples": [(0.5, "3 values of one channel not finite or absurd in samples 1000 to 1002")],
     "nan_timestamp": [(0.45, "1 time not finite in sample 900")],
     "nonmonotonic_jump_back": [(0.4995, "time runs back by 0.2495 s at sample 1000")],
     "nonmonotonic_swap": [

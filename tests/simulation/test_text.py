@@ -101,9 +101,7 @@ def test_the_table_is_what_the_script_builds_from_its_source():
 
 
 def test_prompts_put_nothing_indecent_together():
-    words = (
-        r"teen girl boys?\b kids?\b child sex nude naked porn webcam adult women lesb strip(per|s)?\b kill drugs?\b pantie idiot"
-    )
+    words = r"teen girl boys?\b kids?\b child sex nude naked porn webcam adult women lesb strip(per|s)?\b kill drugs?\b"
     unwanted = re.compile("|".join(rf"\b{word}" for word in words.split()), re.IGNORECASE)
     for split in ("train", "validation", "test"):
         for prompt in islice(Sentences(7, split), 3000):

@@ -1,43 +1,86 @@
-"""What every command shows on stderr: progress and notes; plain text where it is not a terminal."""
+"""What commands show: progress and notes on stderr, tables on stdout; plain text where it is not a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from myotype.transcript import Note
 
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+def clean(text: str) -> str:
+    """Make control characters visible: names and labels come from files, and a terminal obeys what it is told."""
+    return "".join("�" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+
+
+class ProgressBar:
+    """A bar on stderr with the latest figures beside it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=1.0, figures="")
+
+    @property
+    def visible(self) -> bool:
+        """Whether anybody sees it."""
+        return not self._progress.disable
+
+    def show(self, what: str, share: float, figures: str = "") -> None:
+        """Say what is being done, which share of it is, and what there is to tell of it."""
+        self._progress.update(self._task, description=Text(clean(what)).markup, completed=share, figures=figures)
+
+
+def stderr() -> Console:
+    """Give a console on stderr as it is now."""
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Show bars while the block runs, where stderr is a terminal."""
+def progress_bar() -> Iterator[ProgressBar]:
+    """Show a bar while the block runs, where stderr is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        yield bar
+    console = stderr()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield ProgressBar(progress)
 
 
 def say(message: str) -> None:
     """Print a line on stderr."""
-    stderr.print(escape(message))
+    stderr().print(clean(message))
 
 
 def warn(message: str) -> None:
     """Print a line on stderr that should be seen."""
-    stderr.print(f"[yellow]{escape(message)}[/yellow]")
+    stderr().print(clean(message), style="yellow")
 
 
 def show_notes(name: str, notes: Sequence[Note]) -> None:
     """Print what was found in a signal, with its place."""
     for note in notes:
         warn(f"{name}: at {note.time:.3f} s: {note.message}")
+
+
+def show_table(rows: Iterable[tuple[str, str]], console: Console | None = None) -> None:
+    """Print names and values: side by side on a terminal, separated by a tab elsewhere."""
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        for name, value in rows:
+            console.print(Text(f"{clean(name)}\t{clean(value)}"), soft_wrap=True)
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(clean(name)), Text(clean(value)))
+    console.print(table)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +13,12 @@ import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
+from myotype.cli.console import clean, show_table
+from myotype.errors import InputError
 from myotype.metrics import align, error_rates, timing_errors
-from myotype.transcript import Keystroke, Transcript
+from myotype.transcript import Keystroke, Transcript, Update
 
 if TYPE_CHECKING:
     from myotype.recordings import Recording
@@ -33,10 +35,27 @@ _CHUNK: Final = 0.05  # seconds of signal in a push, about what a wristband send
 
 @dataclass
 class _Reading:
-    """What came out of the stream, and how long it took."""
+    """What came out of the stream, and how long it took.
+
+    Attributes
+    ----------
+    keystrokes
+        In order.
+    known
+        When each of them was known: the end of the signal that had been pushed, and what its computing took, in
+        seconds from the first sample.
+    computing
+        Seconds of computing in all.
+    """
 
     keystrokes: list[Keystroke] = field(default_factory=list)
+    known: list[float] = field(default_factory=list)
     computing: float = 0.0
+
+    def add(self, update: Update, pushed: float, took: float) -> None:
+        self.keystrokes += update.committed
+        self.known += [pushed + took] * len(update.committed)
+        self.computing += took
 
     @property
     def keys(self) -> str:
@@ -73,21 +92,22 @@ def run(
     from myotype.simulation import simulate
     from myotype.transcriber import Transcriber
 
+    if not 0 < pace < float("inf"):
+        raise InputError(f"--pace {pace}: give a number above 0")
     console = Console(highlight=False)
     transcriber = Transcriber.from_pretrained(model)
     recording = simulate(text or PASSAGE, seed=seed, session=seed, speed=speed)
     path = output / f"{recording.name}.hdf5"
     write_hdf5(path, recording)
     console.print(f"[bold]{recording.duration:.0f} s of simulated EMG[/bold], two wristbands, 32 channels at 2 kHz:")
-    console.print(f"  {path}\n", soft_wrap=True)
+    console.print(Text(f"  {clean(str(path))}\n"), soft_wrap=True)
     reading = _read(console, transcriber, recording, pace)
     console.print(_screen(recording, reading, recording.duration), "")
-    typed = recording.key_text()
-    console.print(_comparison(typed, reading.keys, console.width))
-    console.print(_figures(transcriber, recording, reading))
+    console.print(_comparison(recording.truth, reading.keys, console))
+    show_table(_figures(recording, reading), console)
     console.print("\nTry it on the file:")
-    console.print(f"  myotype transcribe {path}", soft_wrap=True)
-    console.print(f"  myotype transcribe {path} --format tsv", soft_wrap=True)
+    for options in ("", " --format tsv"):
+        console.print(Text(f"  myotype transcribe {shlex.quote(str(path))}{options}"), soft_wrap=True)
     return 0
 
 
@@ -104,12 +124,11 @@ def _read(console: Console, transcriber: Transcriber, recording: Recording, pace
             samples, times = recording.emg[start:end], recording.times[start:end]
             before = time.perf_counter()
             update = stream.push(samples, times)
-            reading.computing += time.perf_counter() - before
-            reading.keystrokes += update.committed
+            reading.add(update, end / recording.sfreq, time.perf_counter() - before)
             if live is not None:
                 live.update(_screen(recording, reading, end / recording.sfreq), refresh=True)
                 time.sleep(max(began + end / recording.sfreq / pace - time.perf_counter(), 0.0))
-        reading.keystrokes += stream.finish().committed
+        reading.add(stream.finish(), recording.duration, 0.0)
     return reading
 
 
@@ -127,47 +146,58 @@ def _broken(keys: str) -> str:
     return keys.replace("⏎", "⏎\n").rstrip("\n")
 
 
-def _comparison(typed: str, read: str, width: int) -> Group:
-    """Lay what was read below what was typed, with errors in colour."""
+def _comparison(typed: str, read: str, console: Console) -> Group:
+    """Lay what was read below what was typed, with errors in colour, or marked where there is none."""
+    plain = console.color_system is None or console.no_color
     rows: list[Text] = []
-    top, bottom = Text(style="dim"), Text()
+    line = [Text("typed "), Text("read  "), Text("      ")]
+
+    def end_line() -> None:
+        rows.extend(line[: 3 if plain else 2])
+        rows.append(Text())
+        line[:] = Text("typed "), Text("read  "), Text("      ")
+
     for predicted, target in align(read, typed):
         if predicted == target:
-            style = ""
+            style, mark = "", " "
         elif predicted is None:
-            style = "black on yellow"
+            style, mark = "black on yellow", "-"
         elif target is None:
-            style = "white on magenta"
+            style, mark = "white on magenta", "+"
         else:
-            style = "white on red"
-        top.append(target or "·")
-        bottom.append(predicted or "·", style)
-        if target == "⏎" or len(top) >= width - 8:
-            rows += [Text("typed ") + top, Text("read  ") + bottom, Text()]
-            top, bottom = Text(style="dim"), Text()
-    if top:
-        rows += [Text("typed ") + top, Text("read  ") + bottom, Text()]
+            style, mark = "white on red", "^"
+        line[0].append(target or "·", "dim")
+        line[1].append(predicted or "·", style)
+        line[2].append(mark)
+        if target == "⏎" or len(line[0]) >= console.width - 1:
+            end_line()
+    if len(line[0]) > 6:
+        end_line()
     legend = Text.assemble(
-        ("wrong", "white on red"), " ", ("missing", "black on yellow"), " ", ("extra", "white on magenta")
-    )
+        ("wrong", "white on red"), " ^  " if plain else " ",
+        ("missing", "black on yellow"), " -  " if plain else " ",
+        ("extra", "white on magenta"), " +" if plain else "",
+    )  # fmt: skip
     return Group(*rows, legend, Text())
 
 
-def _figures(transcriber: Transcriber, recording: Recording, reading: _Reading) -> Table:
-    typed = recording.key_text()
+def _figures(recording: Recording, reading: _Reading) -> list[tuple[str, str]]:
+    typed = recording.truth
     rates = error_rates(reading.keys, typed)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("character error rate", f"{rates.cer:.1%} of {rates.target_length} keys (simulated EMG)")
-    table.add_row("errors", f"{rates.substitutions} wrong, {rates.deletions} missing, {rates.insertions} extra")
-    table.add_row("typing speed", f"{_speed(recording):.1f} keys/s")
-    start = float(recording.times[:1][0])
-    errors = timing_errors(reading.keystrokes, recording.key_presses, start)
-    if errors:
-        # A keystroke's time lies the look-ahead before the end of the signal that it was read from.
-        median, late = np.percentile(errors, [50, 95]) + transcriber.engine.facts.look_ahead
-        table.add_row("delay", f"{median * 1000:.0f} ms median, {late * 1000:.0f} ms 95 %, from key-down to being read")
-    table.add_row("speed", f"{recording.duration / reading.computing:.0f}x real time on one core, in 50 ms pieces")
-    return table
+    pace = f"{recording.duration / reading.computing:.0f}x real time on one core, in pieces of {_CHUNK * 1000:.0f} ms"
+    rows = [
+        ("character error rate", f"{rates.cer:.1%} of {rates.target_length} keys (simulated EMG)"),
+        ("errors", f"{rates.substitutions} wrong, {rates.deletions} missing, {rates.insertions} extra"),
+        ("typing speed", f"{_speed(recording):.1f} keys/s"),
+        ("reading speed", pace),
+    ]
+    # The same keystrokes at the times at which they were known, not pressed: how much later that is, is the delay.
+    known = [replace(stroke, time=time) for stroke, time in zip(reading.keystrokes, reading.known, strict=True)]
+    delays = timing_errors(known, recording.key_presses, float(recording.times[:1][0]))
+    if delays:
+        median, late = np.percentile(delays, [50, 95]) * 1000
+        rows.append(("delay", f"{median:.0f} ms median, {late:.0f} ms 95 %, from key-down to the key being known"))
+    return rows
 
 
 def _speed(recording: Recording) -> float:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
-from myotype.errors import MyotypeError
+from myotype.cli.console import show_table
+from myotype.errors import InputError, MyotypeError
+from myotype.recordings.recording import N_CHANNELS
+from myotype.runtime.bundle import bundled_models
 
 
 def run(what: Annotated[str | None, tyro.conf.Positional] = None, /) -> int:
@@ -24,20 +26,17 @@ def run(what: Annotated[str | None, tyro.conf.Positional] = None, /) -> int:
     """
     if what is None:
         rows = _installation()
-    elif Path(what).is_file():
+    elif os.path.isfile(what):  # noqa: PTH113  (Path.is_file raises on names that are too long)
         rows = _recording(Path(what))
-    else:
+    elif what in bundled_models() or os.path.isdir(what):  # noqa: PTH112  (as above)
         rows = _model(what)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in rows:
-        table.add_row(name, value)
-    Console(highlight=False, soft_wrap=True).print(table)
+    else:
+        raise InputError(f"{what}: no such file, and no model of that name; there is: {', '.join(bundled_models())}")
+    show_table(rows)
     return 0
 
 
 def _installation() -> list[tuple[str, str]]:
-    from myotype.runtime.bundle import bundled_models
-
     rows = [("myotype", metadata.version("myotype")), ("python", platform.python_version())]
     for package in ("numpy", "numba", "onnxruntime", "torch", "pytorch-lightning", "onnx"):
         try:
@@ -75,7 +74,7 @@ def _recording(path: Path) -> list[tuple[str, str]]:
     with recordings.open(path) as recording:
         rows = [
             ("recording", recording.name),
-            ("signal", f"{recording.n_samples} samples of 32 channels at {recording.sfreq:g} Hz"),
+            ("signal", f"{recording.n_samples} samples of {N_CHANNELS} channels at {recording.sfreq:g} Hz"),
             ("duration", f"{recording.duration / 60:.2f} minutes"),
         ]
         try:

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from myotype.cli.console import progress_bar, say
-from myotype.errors import InputError
+from myotype.errors import InputError, OutputError
 
 
 def run(
@@ -23,6 +23,7 @@ def run(
     session: int | None = None,
     speed: float | None = None,
     output: Path = Path("simulated"),
+    overwrite: bool = False,
 ) -> int:
     """Make emg2qwerty HDF5 recordings of simulated typists, one for each person and seed.
 
@@ -46,6 +47,8 @@ def run(
         Keys a second, pauses included; the typist's own if not given.
     output
         A folder, or for a single recording a file that ends in .hdf5.
+    overwrite
+        Replace recordings that exist already.
     """
     from myotype.recordings import bids, write_hdf5
     from myotype.simulation import simulate
@@ -54,7 +57,8 @@ def run(
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
         raise InputError(f"give one of a text, --text-file, --keystrokes and --minutes; given: {named or 'none'}")
-    if output.suffix in (".hdf5", ".h5") and len(people) * len(seeds) > 1:
+    single = output.suffix in (".hdf5", ".h5")
+    if single and len(people) * len(seeds) > 1:
         raise InputError(
             f"{output} is one file, but {len(people) * len(seeds)} recordings are asked for: give a folder"
         )
@@ -62,8 +66,10 @@ def run(
         text = _read_text(text_file)
     presses = bids.read_events(keystrokes).key_presses if keystrokes is not None else None
     jobs = [(person, seed) for person in people for seed in seeds]
+    written: set[Path] = set()
     with progress_bar() as bar:
-        for person, seed in bar.track(jobs, description="simulating"):
+        for done, (person, seed) in enumerate(jobs):
+            bar.show(f"simulating {person}", done / len(jobs))
             recording = simulate(
                 text,
                 presses,
@@ -73,8 +79,11 @@ def run(
                 session=seed if session is None else session,
                 speed=speed,
             )
-            target = output if output.suffix in (".hdf5", ".h5") else output / f"{recording.name}.hdf5"
+            target = output if single else output / f"{recording.name}.hdf5"
+            if target in written or (target.exists() and not overwrite):
+                raise OutputError(f"{target} exists already: choose another --output, or --overwrite")
             write_hdf5(target, recording)
+            written.add(target)
             say(
                 f"{target}: {recording.duration:.1f} s of simulated EMG, {len(recording.key_presses)} keys"
                 f" by {recording.user}"

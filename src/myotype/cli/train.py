@@ -71,16 +71,14 @@ def run(
         training, validating = (
             [stack.enter_context(files.open(path)) for path in paths] for paths in (recordings, validation)
         )
-        tasks = {
-            stage: bar.add_task(stage, total=1.0, figures="", visible=False) for stage in ("simulating", "training")
-        }
-        shown = {"share": 0.0}
+        shown = 0.0
 
         def show(stage: str, share: float, figures: dict[str, float]) -> None:
+            nonlocal shown
             text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items() if name in ("loss", "val/CER"))
-            bar.update(tasks[stage], completed=share, figures=text, visible=True)
-            if bar.disable and stage == "training" and share >= shown["share"] + 0.05:
-                shown["share"] = share
+            bar.show(stage, share, text)
+            if not bar.visible and stage == "training" and share >= shown + 0.05:
+                shown = share
                 say(f"{stage}: {share:.0%}  {text}")
 
         bundle = train(

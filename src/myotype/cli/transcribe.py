@@ -42,7 +42,8 @@ def run(
     format
         txt: the text; tsv: every keystroke with time and confidence; json: all that is known; srt: subtitles.
     output
-        A folder to write one file per recording into, named after it; it is made where it is missing.
+        A folder to write one file per recording into, named after it; it is made where it is missing. For a single
+        recording also the file itself, if it ends as the format does.
     lm
         Language model.
     threads
@@ -52,6 +53,8 @@ def run(
 
     if not files:
         raise InputError("give at least one recording")
+    if output is None and format != "txt" and len(files) > 1:
+        raise InputError(f"several recordings do not make one {format} document: give a folder by --output")
     targets = _targets(files, output, format)
     transcriber = Transcriber.from_pretrained(model, threads=threads)
     failed = 0
@@ -61,6 +64,8 @@ def run(
             show_notes(str(file), transcript.notes)
             written = WRITERS[format](transcript)
             if output is None:
+                if len(files) > 1:
+                    say(f"{file}:")
                 sys.stdout.write(written)
                 sys.stdout.flush()
             else:
@@ -69,18 +74,24 @@ def run(
                 say(f"{file}: {len(transcript.keystrokes)} keystrokes in {targets[file]}")
         except MyotypeError as error:
             failed += 1
-            say(f"myotype transcribe: {error}")
+            message = str(error)
+            say(f"myotype transcribe: {message if str(file) in message else f'{file}: {message}'}")
     if failed and len(files) > 1:
         say(f"myotype transcribe: {failed} of {len(files)} recordings failed")
     return 1 if failed else 0
 
 
-def _targets(files: tuple[Path, ...], folder: Path | None, suffix: Format) -> dict[Path, Path]:
-    if folder is None:
+def _targets(files: tuple[Path, ...], output: Path | None, suffix: Format) -> dict[Path, Path]:
+    """Say which file each transcript goes into."""
+    if output is None:
         return {}
+    if output.suffix == f".{suffix}" and not output.is_dir():
+        if len(files) > 1:
+            raise InputError(f"{output} is one file, but there are {len(files)} recordings: give a folder")
+        return {files[0]: output}
     sources: dict[Path, Path] = {}
     for file in files:
-        target = folder / f"{file.stem}.{suffix}"
+        target = output / f"{file.stem}.{suffix}"
         if target in sources and sources[target] != file:
             raise InputError(f"{sources[target]} and {file} would both be written to {target}; run them apart")
         sources[target] = file
@@ -88,13 +99,12 @@ def _targets(files: tuple[Path, ...], folder: Path | None, suffix: Format) -> di
 
 
 def _transcribe(transcriber: Transcriber, file: Path) -> Transcript:
+    n_keys = 0
     with progress_bar() as bar:
-        task = bar.add_task(file.name, total=1.0, figures="")
-        n_keys = 0
 
         def show(share: float, update: Update) -> None:
             nonlocal n_keys
             n_keys += len(update.committed)
-            bar.update(task, completed=share, figures=f"{n_keys} keys")
+            bar.show(file.name, share, f"{n_keys} keys")
 
         return transcriber.transcribe(file, progress=show)

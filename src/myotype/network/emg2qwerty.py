@@ -124,22 +124,42 @@ class EMG2QwertyNet(nn.Module):
 
     def _check_config(self) -> None:
         config = self._config
+        for name in ("n_outputs", "n_chans", "num_bands", "electrodes_per_band", "n_fft", "hop_length", "kernel_width"):
+            _check_count(name, config[name], 1)
+        for name in ("n_time_masks", "time_mask_param", "n_freq_masks", "freq_mask_param"):
+            _check_count(name, config[name], 0)
+        for name in ("mlp_features", "block_channels"):
+            if not config[name]:
+                raise InputError(f"{name} is empty: at least one number is needed")
+            for value in config[name]:
+                _check_count(name, value, 1)
+        offsets = config["rotation_offsets"]
+        if not offsets or not all(isinstance(offset, int) for offset in offsets):
+            raise InputError(f"rotation_offsets={offsets} must be whole numbers, at least one")
+        for name, low, high in (
+            ("sfreq", 1, 1e6),
+            ("log_eps", 1e-30, 1),
+            ("drop_prob", 0, 1),
+            ("spec_augment_prob", 0, 1),
+        ):
+            value = config[name]
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                raise InputError(f"{name}={value!r} must be a number from {low:g} to {high:g}")
+        if config["pooling"] not in ("mean", "max"):
+            raise InputError(f"pooling={config['pooling']!r} must be 'mean' or 'max'")
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        config = self._config
         bands, electrodes = config["num_bands"], config["electrodes_per_band"]
         if config["n_chans"] != bands * electrodes:
             raise InputError(f"n_chans={config['n_chans']} is not {bands} bands of {electrodes} electrodes")
-        if not config["mlp_features"]:
-            raise InputError("mlp_features is empty: the MLP needs at least one layer")
         features = bands * config["mlp_features"][-1]
         for channels in config["block_channels"]:
-            if channels < 1 or features % channels:
+            if features % channels:
                 raise InputError(f"block_channels: {channels} does not divide the {features} features")
-        for name in ("n_outputs", "n_fft", "hop_length", "kernel_width"):
-            if config[name] < 1:
-                raise InputError(f"{name}={config[name]} must be at least 1")
         if config["hop_length"] > config["n_fft"]:
             raise InputError(f"hop_length={config['hop_length']} is longer than the window, n_fft={config['n_fft']}")
-        if config["pooling"] not in ("mean", "max"):
-            raise InputError(f"pooling={config['pooling']!r} must be 'mean' or 'max'")
 
     @property
     def context_frames(self) -> int:
@@ -233,21 +253,29 @@ class EMG2QwertyNet(nn.Module):
         Raises
         ------
         ModelError
-            If the configuration has a name that the network does not know.
+            If the configuration has a name that the network does not know, or an impossible value.
         """
         arguments = {name: value for name, value in config.items() if name != "braindecode_version"}
         unknown = arguments.keys() - inspect.signature(cls).parameters.keys()
         if unknown:
             raise ModelError(f"config.json: {cls.__name__} knows no {', '.join(sorted(unknown))}")
-        return cls(**arguments)
+        try:
+            return cls(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"config.json: {error}") from error
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name}={value!r} must be a whole number from {least} on")
 
 
 def _activation_class(activation: type[nn.Module] | str) -> type[nn.Module]:
     """Resolve an activation by name, among torch's own activations only."""
     if not isinstance(activation, str):
         return activation
-    name = activation.rpartition(".")[2]
-    known = getattr(nn.modules.activation, name, None)
-    if activation != f"torch.nn.modules.activation.{name}" or not isinstance(known, type):
+    module, _, name = activation.rpartition(".")
+    known = getattr(nn.modules.activation, name, None) if name in nn.modules.activation.__all__ else None
+    if module != "torch.nn.modules.activation" or known is None or name == "MultiheadAttention":
         raise InputError(f"activation {activation!r} is none of torch.nn.modules.activation")
-    return known
+    return known  # type: ignore[no-any-return]  # all of that list are module classes

@@ -32,7 +32,9 @@ PER_BAND: Final = N_CHANNELS // 2
 _BANDS: Final = ("emg_left", "emg_right")
 ROW: Final = np.dtype([("emg_left", "<f4", PER_BAND), ("emg_right", "<f4", PER_BAND), ("time", "<f8")])
 
-_CHUNK_CACHE: Final = 32 * 2**20  # bytes: samples and times of a window are often asked for one after the other
+# Bytes a file. Samples and times of a window are asked for one after the other, so the chunks of a few seconds are
+# kept; not more, since a thousand recordings may be open for training.
+_CHUNK_CACHE: Final = 2 * 2**20
 _LARGEST_CHUNK: Final = 2**28  # bytes: one chunk is what the smallest read has to hold
 _LARGEST_RATIO: Final = 1100  # deflate cannot compress better than 1032 : 1
 

@@ -22,6 +22,9 @@ from myotype.transcript import KeyPress
 
 FIRST_KEY = 1.0
 """Seconds from the first sample to the first key of a text."""
+LONGEST = 4 * 3600.0
+"""Seconds of a recording, at most: it is made in memory, 0.9 GB an hour."""
+
 REST = 1.0
 """Seconds of signal after the last key is up: a network with look-ahead still needs them."""
 
@@ -118,6 +121,11 @@ def simulate(
             for prompt in prompts
             for press in prompt.key_presses
         ]
+    if duration > LONGEST:
+        raise InputError(
+            f"typing this takes {duration / 3600:.4g} hours, the last key comes up {duration - REST:.6g} s after the "
+            f"start; at most {LONGEST / 3600:g} hours are simulated at once: cut it into several recordings"
+        )
     n_samples = math.ceil(duration * SFREQ)
     return Recording(
         emg=simulate_emg(presses, n_samples, who, session=session, seed=seed, start=start),
@@ -182,8 +190,8 @@ def _check(
 ) -> None:
     if sum(given is not None for given in (text, key_presses, minutes)) != 1:
         raise InputError("say what is typed by one of text, key_presses and minutes")
-    if minutes is not None and not (math.isfinite(minutes) and 0.0 < minutes <= 24 * 60):
-        raise InputError(f"minutes is {minutes!r}: give a number above 0 and up to a day")
+    if minutes is not None and not (math.isfinite(minutes) and 0.0 < 60 * minutes <= LONGEST):
+        raise InputError(f"minutes is {minutes!r}: give a number above 0 and up to {LONGEST / 60:g}")
     if speed is not None and not (math.isfinite(speed) and 0.1 <= speed <= 20.0):
         raise InputError(f"speed is {speed!r}: give keys a second between 0.1 and 20")
     if speed is not None and key_presses is not None:
