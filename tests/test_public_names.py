@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -9,28 +10,52 @@ from importlib import import_module
 
 import pytest
 
+# What packages offer, all of it; of plain modules what users build on.
 PUBLIC = {
     "myotype": ["Keystroke", "Recording", "Transcriber", "Transcript", "Update", "simulate"],
-    "myotype.keyboard": [
-        "BLANK", "KEYS", "fold", "key_to_label", "labels_to_text", "render", "text_to_labels",
-    ],
-    "myotype.transcript": ["KeyPress", "Keystroke", "Transcript", "Update", "WRITERS"],
-    "myotype.metrics": ["ErrorRates", "error_rates"],
     "myotype.recordings": ["Prompt", "Recording", "open", "write_hdf5"],
-    "myotype.recordings.bids": ["read_events"],
-    "myotype.decoding": ["GreedyDecoder", "Hypothesis"],
-    "myotype.simulation": ["Forearms", "simulate"],
-    "myotype.runtime": ["Bundle", "Engine", "Provenance"],
+    "myotype.decoding": ["Decoded", "Decoder", "DecoderStream", "GreedyDecoder", "Hypothesis", "Labels"],
+    "myotype.simulation": [
+        "DEMO", "EASY", "LAG", "PRESETS", "REALISTIC", "Forearms", "Person", "Preset", "Sentences", "Split",
+        "TextStyle", "person", "simulate", "simulate_emg", "split_of",
+    ],
+    "myotype.runtime": ["Bundle", "Engine", "EngineStream", "Provenance"],
     "myotype.network": ["EMG2QwertyNet", "export"],
-    "myotype.training": ["RECIPES", "Recipe", "train"],
+    "myotype.training": ["RECIPES", "Batch", "Recipe", "SimulatedCorpus", "Windows", "train"],
 }  # fmt: skip
+OF_MODULES = {
+    "myotype.keyboard": ["BLANK", "KEYS", "fold", "key_to_label", "labels_to_text", "render", "text_to_labels"],
+    "myotype.transcript": ["KeyPress", "Keystroke", "Transcript", "Update", "WRITERS"],
+    "myotype.metrics": ["ErrorRates", "align", "error_rates", "timing_errors"],
+    "myotype.recordings.bids": ["read_events"],
+}
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_public_names_stand(module):
+def test_public_names_stand_and_there_are_no_others(module):
     home = import_module(module)
-    for name in PUBLIC[module]:
-        assert getattr(home, name) is not None
+    assert list(home.__all__) == PUBLIC[module]
+    assert all(getattr(home, name) is not None for name in PUBLIC[module])
+
+
+@pytest.mark.parametrize("module", OF_MODULES)
+def test_names_of_modules_stand(module):
+    home = import_module(module)
+    assert all(getattr(home, name) is not None for name in OF_MODULES[module])
+
+
+def test_what_users_build_on_takes_what_it_is_documented_to_take():
+    home = import_module("myotype")
+    parameters = {
+        home.Transcriber.from_pretrained: ["model", "decoder", "threads"],
+        home.Transcriber.transcribe: ["self", "recording", "progress"],
+        home.simulate: [
+            "text", "key_presses", "typist", "minutes", "seed", "session", "speed", "split", "style", "mistakes",
+            "start",
+        ],
+    }  # fmt: skip
+    for function, names in parameters.items():
+        assert list(inspect.signature(function).parameters) == names
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error():

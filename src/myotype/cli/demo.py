@@ -153,6 +153,7 @@ def _comparison(typed: str, read: str, console: Console) -> Group:
     line = [Text("typed "), Text("read  "), Text("      ")]
 
     def end_line() -> None:
+        line[2].rstrip()
         rows.extend(line[: 3 if plain else 2])
         rows.append(Text())
         line[:] = Text("typed "), Text("read  "), Text("      ")

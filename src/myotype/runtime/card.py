@@ -25,7 +25,7 @@ def model_card(name: str, config: Mapping[str, Any], facts: Facts) -> str:
         "---",
         f"# {name}",
         "",
-        "Reads keystrokes from the surface EMG of both wrists, with [myotype](https://pypi.org/project/myotype/).",
+        "Reads keystrokes from the surface EMG of both wrists, with myotype.",
         "",
     ]
     if provenance.simulated:
