@@ -28,6 +28,12 @@ def bundle():
     return Bundle.open("demo")
 
 
+def test_it_says_nothing_of_the_machine_that_it_was_made_on(bundle):
+    for path in bundle.folder.iterdir():
+        content = path.read_bytes()
+        assert not any(trace in content for trace in (b"site-packages", b"stack_trace", b"/tmp/", b"/home/", b"/src/"))
+
+
 def numbers(bundle, name):
     return [float(number) for number in bundle.facts.provenance.details[name].split(", ")]
 

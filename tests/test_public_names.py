@@ -17,7 +17,7 @@ PUBLIC = {
     "myotype.decoding": ["Decoded", "Decoder", "DecoderStream", "GreedyDecoder", "Hypothesis", "Labels"],
     "myotype.simulation": [
         "DEMO", "EASY", "LAG", "PRESETS", "REALISTIC", "Forearms", "Person", "Preset", "Sentences", "Split",
-        "TextStyle", "person", "simulate", "simulate_emg", "split_of",
+        "TextStyle", "person", "recording_name", "simulate", "simulate_emg", "split_of",
     ],
     "myotype.runtime": ["Bundle", "Engine", "EngineStream", "Provenance"],
     "myotype.network": ["EMG2QwertyNet", "export"],

@@ -93,7 +93,7 @@ class Transcript:
     start
         When the first sample was taken, in unix seconds; 0 where the recording has no clock.
     duration
-        Seconds from the first sample to the last.
+        Seconds from the first sample to the end of the last.
     notes
         What was found in the signal: gaps, bad samples.
     """

@@ -169,6 +169,25 @@ def test_recordings_are_not_simulated_over_each_other(capsys, tmp_path):
     assert target.read_bytes() != before
 
 
+def test_the_same_recording_twice_is_misuse_before_any_work(capsys, tmp_path):
+    code, _, err = run(capsys, "simulate", "hi", "--people", "easy:1", "easy:1", "--output", tmp_path)
+    assert code == 2
+    assert "easy:1 with seed 0 is asked for twice" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("--epochs", "0"), ("--seed", "-1"), ("--threads", "-1"), ("--license", "MIT")])
+def test_impossible_training_is_misuse_before_any_work(capsys, tmp_path, arguments):
+    code, _, err = run(capsys, "train", *arguments, "--output", tmp_path / "run")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_of_an_empty_text_is_misuse(capsys, tmp_path):
+    assert run(capsys, "demo", "--text", "", "--output", tmp_path)[0] == 2
+
+
 @pytest.mark.parametrize("pace", ["0", "-1", "nan"])
 def test_a_demo_at_no_pace_is_refused(capsys, tmp_path, pace):
     assert run(capsys, "demo", "--pace", pace, "--output", tmp_path)[0] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +38,15 @@ def test_bundle_holds_the_network_and_says_where_it_comes_from(tmp_path):
     card = (bundle.folder / "README.md").read_text()
     assert "license: bsd-3-clause" in card
     assert "random weights of a test" in card
+
+
+def test_bundle_says_nothing_of_the_machine_that_it_was_written_on(tmp_path):
+    network = EMG2QwertyNet(mlp_features=[4], block_channels=[2], kernel_width=2)
+    bundle = export(network, tmp_path / "model", provenance=MINE)
+    for path in bundle.folder.iterdir():
+        content = path.read_bytes()
+        for trace in (b"site-packages", b"stack_trace", b".py", str(tmp_path).encode(), str(Path.cwd()).encode()):
+            assert trace not in content, (path.name, trace)
 
 
 def test_bundle_of_a_simulated_model_says_that_it_reads_no_real_person(tmp_path):

@@ -24,11 +24,15 @@ FACTS = {
 }
 
 
+HEADER = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+WEIGHTS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(8)
+
+
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     (tmp_path / "myotype.json").write_text(json.dumps(FACTS))
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "model.safetensors").write_bytes(WEIGHTS)
     (tmp_path / "stream.onnx").write_bytes(b"")
     return tmp_path
 
@@ -76,6 +80,22 @@ def test_an_incomplete_bundle_is_refused_by_what_is_missing(folder, name):
 )
 def test_malformed_facts_are_refused_by_name(folder, content, message):
     (folder / "myotype.json").write_text(content)
+    with pytest.raises(ModelError, match=message):
+        Bundle.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (b"", "not a safetensors file"),
+        (WEIGHTS[:-1], "copy it again"),
+        (WEIGHTS[:20], "not a safetensors file"),
+        (b"\xff" * 100, "not a safetensors file"),
+        (len(b"[1]").to_bytes(8, "little") + b"[1]", "not a safetensors file"),
+    ],
+)
+def test_weights_that_were_cut_off_are_refused(folder, weights, message):
+    (folder / "model.safetensors").write_bytes(weights)
     with pytest.raises(ModelError, match=message):
         Bundle.open(folder)
 

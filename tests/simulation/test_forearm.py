@@ -311,7 +311,7 @@ def test_the_bands_turn_as_much_as_the_preset_says():
 
 
 def test_the_presets_stand_as_the_study_has_them():
-    # SIMULATION.md's table: no knob may be made easier.
+    # docs/simulation.md's table: no knob may be made easier.
     assert {
         name: (getattr(REALISTIC, name), getattr(EASY, name)) for name in REALISTIC.__slots__ if name != "name"
     } == {

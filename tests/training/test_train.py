@@ -129,7 +129,22 @@ def test_recordings_that_would_end_the_run_later_are_refused_at_once(tmp_path, t
     good = simulate("hello")
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, training=[training or good], validation=[validation or good], provenance=PROVENANCE)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
+
+
+def test_a_run_whose_folder_was_moved_can_be_resumed(tmp_path):
+    train(dataclasses.replace(SMALL, epochs=1), tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    before = rows_of(tmp_path / "there")
+    bundle = train(dataclasses.replace(SMALL, epochs=1), tmp_path / "there", resume=True)
+    assert rows_of(tmp_path / "there") == before
+    assert bundle.facts.provenance.details["minutes of training"] == round(float(before[-1]["minutes"]), 1)
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"seed": -1}, {"batch_size": 0}, {"window": 0.0}, {"rotation": ()}])
+def test_impossible_recipes_are_refused(change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        dataclasses.replace(SMALL, **change)
 
 
 def test_damaged_recordings_are_repaired_as_when_transcribing(tmp_path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import shutil
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,7 +99,7 @@ def run(
         raise InputError(f"--pace {pace}: give a number above 0")
     console = Console(highlight=False)
     transcriber = Transcriber.from_pretrained(model)
-    recording = simulate(text or PASSAGE, seed=seed, session=seed, speed=speed)
+    recording = simulate(PASSAGE if text is None else text, seed=seed, session=seed, speed=speed)
     path = output / f"{recording.name}.hdf5"
     write_hdf5(path, recording)
     console.print(f"[bold]{recording.duration:.0f} s of simulated EMG[/bold], two wristbands, 32 channels at 2 kHz:")
@@ -107,7 +110,7 @@ def run(
     show_table(_figures(recording, reading), console)
     console.print("\nTry it on the file:")
     for options in ("", " --format tsv"):
-        console.print(Text(f"  myotype transcribe {shlex.quote(str(path))}{options}"), soft_wrap=True)
+        console.print(Text(f"  {_own_command()} transcribe {shlex.quote(str(path))}{options}"), soft_wrap=True)
     return 0
 
 
@@ -204,3 +207,12 @@ def _figures(recording: Recording, reading: _Reading) -> list[tuple[str, str]]:
 def _speed(recording: Recording) -> float:
     presses = recording.key_presses
     return (len(presses) - 1) / max(presses[-1].down - presses[0].down, 1e-9)
+
+
+def _own_command() -> str:
+    """Give what to type to run this same program: in a virtual environment it may not be on the path."""
+    called = Path(sys.argv[0])
+    found = shutil.which("myotype")
+    if called.name != "myotype":
+        return f"{shlex.quote(sys.executable)} -m myotype"
+    return "myotype" if found and Path(found).resolve() == called.resolve() else shlex.quote(os.path.relpath(called))

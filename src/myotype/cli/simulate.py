@@ -51,7 +51,7 @@ def run(
         Replace recordings that exist already.
     """
     from myotype.recordings import bids, write_hdf5
-    from myotype.simulation import simulate
+    from myotype.simulation import person, recording_name, simulate
 
     given = {"a text": text, "--text-file": text_file, "--keystrokes": keystrokes, "--minutes": minutes}
     named = [name for name, value in given.items() if value is not None]
@@ -65,25 +65,29 @@ def run(
     if text_file is not None:
         text = _read_text(text_file)
     presses = bids.read_events(keystrokes).key_presses if keystrokes is not None else None
-    jobs = [(person, seed) for person in people for seed in seeds]
-    written: set[Path] = set()
+    jobs: dict[Path, tuple[str, int]] = {}
+    for name in people:
+        for seed in seeds:
+            file = recording_name(person(name), seed if session is None else session, seed) + ".hdf5"
+            target = output if single else output / file
+            if target in jobs:
+                raise InputError(f"{name} with seed {seed} is asked for twice")
+            if target.exists() and not overwrite:
+                raise OutputError(f"{target} exists already: choose another --output, or --overwrite")
+            jobs[target] = (name, seed)
     with progress_bar() as bar:
-        for done, (person, seed) in enumerate(jobs):
-            bar.show(f"simulating {person}", done / len(jobs))
+        for done, (target, (name, seed)) in enumerate(jobs.items()):
+            bar.show(f"simulating {name}", done / len(jobs))
             recording = simulate(
                 text,
                 presses,
-                typist=person,
+                typist=name,
                 minutes=minutes,
                 seed=seed,
                 session=seed if session is None else session,
                 speed=speed,
             )
-            target = output if single else output / f"{recording.name}.hdf5"
-            if target in written or (target.exists() and not overwrite):
-                raise OutputError(f"{target} exists already: choose another --output, or --overwrite")
             write_hdf5(target, recording)
-            written.add(target)
             say(
                 f"{target}: {recording.duration:.1f} s of simulated EMG, {len(recording.key_presses)} keys"
                 f" by {recording.user}"

@@ -56,6 +56,7 @@ def run(
         import torch
     from myotype import recordings as files
     from myotype.runtime import Provenance
+    from myotype.runtime.engine import MOST_THREADS
     from myotype.training import RECIPES, train
 
     chosen = RECIPES[recipe]
@@ -65,6 +66,12 @@ def run(
         chosen = dataclasses.replace(chosen, seed=seed)
     if recordings and not (license and source):
         raise InputError("say by --license and --source which licence the weights will have and what they come from")
+    if not recordings and (license or source):
+        raise InputError(
+            "--license and --source are for given recordings; weights from simulated ones are BSD-3-Clause"
+        )
+    if not 0 <= threads <= MOST_THREADS:
+        raise InputError(f"--threads {threads}: give a whole number from 0 (as many as cores) to {MOST_THREADS}")
     if threads:
         torch.set_num_threads(threads)
     with contextlib.ExitStack() as stack, progress_bar() as bar:

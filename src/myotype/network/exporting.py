@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -128,4 +129,14 @@ def _write_graph(network: EMG2QwertyNet, path: Path) -> None:
         )
     if program is None:  # pragma: no cover - the exporter's own signature allows it
         raise RuntimeError("torch.onnx.export returned nothing")
-    program.save(str(path), external_data=False)
+    onnx.save(_without_traces(program.model_proto), str(path))
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take out what the exporter notes of every node's source: the paths of whoever exports are nobody's business."""
+    graph = model.graph
+    noted = (graph.node, graph.value_info, graph.input, graph.output, graph.initializer)
+    for part in (model, graph, *(entry for entries in noted for entry in entries)):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    return model

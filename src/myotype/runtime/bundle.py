@@ -136,6 +136,7 @@ class Bundle:
         ]
         if missing:
             raise ModelError(f"{folder}: the model is incomplete: it has no {', '.join(missing)}")
+        _check_weights(folder / WEIGHTS_FILE)
         config = _read_json(folder / CONFIG_FILE)
         return cls(folder, config, _read_facts(folder / FACTS_FILE, config))
 
@@ -165,9 +166,26 @@ def writing_bundle(folder: str | os.PathLike[str], config: Mapping[str, Any], fa
     with replacing_folder(folder, may_hold=frozenset(files)) as temporary:
         header = {"format_version": FORMAT_VERSION, "myotype_version": metadata.version("myotype")}
         for name, content in ((CONFIG_FILE, config), (FACTS_FILE, header | asdict(facts))):
-            (temporary / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            (temporary / name).write_text(
+                json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+            )
         (temporary / CARD_FILE).write_text(model_card(Path(folder).name, config, facts), encoding="utf-8")
         yield temporary
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse a file of weights that was cut off: its header says where the last tensor ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if size >= 8 and length <= min(size, _LARGEST_JSON) else b""
+    try:
+        tensors = {name: entry for name, entry in json.loads(header).items() if name != "__metadata__"}
+        end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path}: not a safetensors file") from error
+    if size != 8 + length + end:
+        raise ModelError(f"{path}: {size} bytes, but its header announces {8 + length + end}: copy it again")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

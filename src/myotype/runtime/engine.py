@@ -37,14 +37,14 @@ class EngineStream:
         self.n_frames = 0
         self._state = state
         self._warmup_left = warmup_frames
-        self._waiting: list[FloatArray] = []  # samples that do not fill a hop yet
+        self._waiting: FloatArray | None = None  # samples that do not fill a hop yet
 
     def copy(self) -> EngineStream:
         """Give an independent stream that goes on from the same point."""
         twin = EngineStream([array.copy() for array in self._state], self._warmup_left)
         twin.n_samples = self.n_samples
         twin.n_frames = self.n_frames
-        twin._waiting = list(self._waiting)
+        twin._waiting = self._waiting
         return twin
 
 
@@ -81,7 +81,8 @@ class Engine:
         """Refuse a graph that does not do what the bundle says: found out by its shapes and by one step."""
         fixed = all(isinstance(size, int) for shape in self._state_shapes for size in shape)
         outputs = len(self._session.get_outputs())
-        named = bool(inputs) and inputs[0][0] == "samples" and inputs[0][1][1] == self.facts.n_chans
+        name, shape = inputs[0] if inputs else ("", [])
+        named = name == "samples" and len(shape) == 3 and shape[1] == self.facts.n_chans
         if not (named and fixed and outputs == len(inputs)):
             raise ModelError(f"{self.bundle.graph}: not a streaming graph for {self.facts.n_chans} channels")
         hops = 3
@@ -157,9 +158,9 @@ class Engine:
     def _take_hops(self, stream: EngineStream, chunk: FloatArray) -> FloatArray:
         """Give the whole hops among the waiting and the new samples; the rest goes on waiting."""
         stream.n_samples += len(chunk)
-        samples = np.concatenate([*stream._waiting, chunk])
+        samples = chunk if stream._waiting is None else np.concatenate([stream._waiting, chunk])
         whole = len(samples) // self.facts.hop_length * self.facts.hop_length
-        stream._waiting = [samples[whole:].copy()]
+        stream._waiting = samples[whole:].copy()
         return samples[:whole]
 
     def _run(self, streams: list[EngineStream], batch: FloatArray) -> FloatArray:
@@ -171,7 +172,8 @@ class Engine:
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ModelError(f"{self.bundle.graph}: the graph cannot be run: {error}") from error
         for index, stream in enumerate(streams):
-            stream._state = [array[index : index + 1] for array in new_states]
+            # Copies, lest a stream that rests keep the states of the whole batch alive.
+            stream._state = [array[index : index + 1].copy() for array in new_states]
         return emissions  # type: ignore[no-any-return]  # (batch, frames, labels)
 
 

@@ -5,7 +5,7 @@ Everything that comes from here is simulated, and says so in the recording's use
 
 from myotype.simulation.forearm import LAG, Forearms
 from myotype.simulation.presets import DEMO, EASY, PRESETS, REALISTIC, Person, Preset, person
-from myotype.simulation.simulate import simulate, simulate_emg
+from myotype.simulation.simulate import recording_name, simulate, simulate_emg
 from myotype.simulation.text import Sentences, Split, TextStyle, split_of
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Split",
     "TextStyle",
     "person",
+    "recording_name",
     "simulate",
     "simulate_emg",
     "split_of",

@@ -1,7 +1,7 @@
 """The knobs of the simulation and their two settings, and the people that are drawn from them.
 
-The values are those of a feasibility study; ``docs/simulation.md`` has the table. None may be made easier to reach a
-figure.
+The values were fixed beforehand by a throw-away prototype; ``docs/simulation.md`` has the table. None may be made
+easier to reach a figure.
 """
 
 from __future__ import annotations

@@ -136,9 +136,14 @@ def simulate(
             Prompt(text=prompt.text, start=start + prompt.start, end=start + prompt.end) for prompt in prompts
         ),
         user=who.name,
-        name=f"{who.name}-session{session}-seed{seed}",
+        name=recording_name(who, session, seed),
         condition="on_keyboard",
     )
+
+
+def recording_name(who: Person, session: int, seed: int) -> str:
+    """Give the name that a recording of these gets."""
+    return f"{who.name}-session{session}-seed{seed}"
 
 
 def simulate_emg(

@@ -82,6 +82,11 @@ class Recipe:
         The recordings to simulate where none are given; they are held in memory, 0.9 GB an hour.
     seed
         Of initial weights, order, shifts and augmentation.
+
+    Raises
+    ------
+    InputError
+        If a number is impossible.
     """
 
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -101,6 +106,19 @@ class Recipe:
     validate_every: int = 1
     simulated: SimulatedCorpus | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("epochs", self.epochs, 1),
+            ("batch_size", self.batch_size, 1),
+            ("validate_every", self.validate_every, 1),
+            ("largest_shift", self.largest_shift, 0),
+            ("seed", self.seed, 0),
+        ):
+            if not least <= value < 2**32:
+                raise InputError(f"{name}={value}: give a whole number from {least} on")
+        if not (self.window > 0 and self.future >= 0 and self.learning_rate > 0 and self.rotation):
+            raise InputError("window and learning_rate must be above 0, future not below it, and rotation not empty")
 
 
 RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(

@@ -23,7 +23,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from myotype.decoding import GreedyDecoder
-from myotype.errors import InputError, OutputError
+from myotype.errors import InputError, OutputError, TrainingError
 from myotype.files import replacing_file
 from myotype.keyboard import KEYS
 from myotype.metrics import timing_errors
@@ -89,17 +89,17 @@ def train(
         raise OutputError(f"{run} already holds a run: resume it, or choose another folder")
     if resuming:
         _check_same_recipe(recipe, run / "recipe.json")
+    with replacing_file(run / "recipe.json") as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n", encoding="utf-8")
     began = time.monotonic()
     corpus, provenance = _corpus(recipe, Corpus(list(training), list(validation)), provenance, progress)
     lightning.seed_everything(recipe.seed, verbose=False)
     module = CTCModule(EMG2QwertyNet(**recipe.network), recipe)
     _check_corpus(corpus, module.network)
-    with replacing_file(run / "recipe.json") as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n", encoding="utf-8")
 
     metrics = _MetricsFile(run / "metrics.csv", began)
     with _quiet_lightning():
-        trainer, checkpoint = _trainer(recipe, run, metrics, progress)
+        trainer = _trainer(recipe, run, metrics, progress)
         try:
             trainer.fit(
                 module,
@@ -111,14 +111,18 @@ def train(
             if trainer.interrupted:  # how Lightning passes on an interrupt
                 raise KeyboardInterrupt from None
             raise
-    best = torch.load(checkpoint.best_model_path, weights_only=True)
+    best_epoch, best_cer = metrics.best()
+    best_path = last_checkpoint.parent / f"epoch{best_epoch - 1:03d}.ckpt"  # Lightning counts from 0
+    if not best_path.is_file():
+        raise TrainingError(f"{best_path}: the checkpoint of the best epoch is missing: train anew")
+    best = torch.load(best_path, weights_only=True)
     network = EMG2QwertyNet(**recipe.network)
     prefix = "network."
     network.load_state_dict({k.removeprefix(prefix): v for k, v in best["state_dict"].items() if k.startswith(prefix)})
     details = {
         **provenance.details,
-        "validation CER (%)": round(float(checkpoint.best_model_score or float("nan")), 2),
-        "best epoch": f"{int(best['epoch']) + 1} of {recipe.epochs}",
+        "validation CER (%)": round(best_cer, 2),
+        "best epoch": f"{best_epoch} of {recipe.epochs}",
         "minutes of training": round(metrics.minutes, 1),
         "date": datetime.now(tz=UTC).date().isoformat(),
         "torch": metadata.version("torch"),
@@ -153,7 +157,9 @@ def _corpus(
         if provenance is None:
             raise InputError("say by `provenance` where the recordings come from and which licence the weights have")
         return given, provenance
-    if recipe.simulated is None or given.validation:
+    if given.validation:
+        raise InputError("there are recordings to validate with, but none to train on")
+    if recipe.simulated is None:
         raise InputError("there are no recordings to train on, and the recipe simulates none")
 
     def report(done: int, count: int) -> None:
@@ -229,9 +235,7 @@ def _loaders(recipe: Recipe, network: EMG2QwertyNet, corpus: Corpus) -> tuple[Da
     return training, validation
 
 
-def _trainer(
-    recipe: Recipe, run: Path, metrics: Callback, progress: Progress | None
-) -> tuple[lightning.Trainer, ModelCheckpoint]:
+def _trainer(recipe: Recipe, run: Path, metrics: Callback, progress: Progress | None) -> lightning.Trainer:
     checkpoint = ModelCheckpoint(
         run / "checkpoints",
         filename="epoch{epoch:03d}",
@@ -243,7 +247,7 @@ def _trainer(
     callbacks: list[Callback] = [checkpoint, metrics]
     if progress is not None:
         callbacks.append(_Report(progress))
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         max_epochs=recipe.epochs,
         accelerator="auto",
         logger=False,
@@ -254,7 +258,6 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    return trainer, checkpoint
 
 
 @contextmanager
@@ -269,6 +272,7 @@ def _quiet_lightning() -> Iterator[None]:
                 ".*does not have many workers.*",  # windows are cut from memory
                 ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
                 "Checkpoint directory .* exists and is not empty",  # a resumed run
+                "The dirpath has changed from .*",  # a run whose folder was moved: the table knows the best epoch
             ):
                 warnings.filterwarnings("ignore", message=message)
             yield
@@ -302,17 +306,15 @@ class _MetricsFile(Callback):
     """
 
     def __init__(self, path: Path, began: float) -> None:
-        self.minutes = 0.0
         self._path = path
         self._began = began
-        self._minutes_before: float | None = None
+        rows = self._rows()
+        self._minutes_before = self.minutes = float(rows[-1]["minutes"]) if rows else 0.0
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Add the epoch's row; validation is over by now."""
         epoch = trainer.current_epoch + 1
         rows = [row for row in self._rows() if int(row["epoch"]) < epoch]
-        if self._minutes_before is None:
-            self._minutes_before = float(rows[-1]["minutes"]) if rows else 0.0
         self.minutes = self._minutes_before + (time.monotonic() - self._began) / 60
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in _FIGURES}
         if epoch % (trainer.check_val_every_n_epoch or 1):
@@ -329,6 +331,12 @@ class _MetricsFile(Callback):
             writer = csv.DictWriter(file, fieldnames=list(row))
             writer.writeheader()
             writer.writerows([*rows, row])
+
+    def best(self) -> tuple[int, float]:
+        """Give the first of the epochs with the lowest validation error, counted from 1, and that error in percent."""
+        validated = [(float(row["val/CER"]), int(row["epoch"])) for row in self._rows() if row["val/CER"]]
+        cer, epoch = min(validated)
+        return epoch, cer
 
     def _rows(self) -> list[dict[str, Any]]:
         if not self._path.exists():
