@@ -16,7 +16,7 @@ from myotype.transcript import Note
 
 def clean(text: str) -> str:
     """Make control characters visible: names and labels come from files, and a terminal obeys what it is told."""
-    return "".join("�" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t" else c for c in text)
 
 
 class ProgressBar:
