@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -396,12 +395,3 @@ def test_one_time_a_push_gives_what_one_a_sample_gives(n_samples, cuts, bad):
     np.testing.assert_array_equal(found, segment.samples)
     np.testing.assert_allclose(found_times, segment.times, atol=1e-6, rtol=0)
     assert [note.message for note in live.finish()] == [note.message for note in notes]
-
-
-def test_a_good_signal_costs_little():
-    samples, times = np.random.default_rng(0).standard_normal((200_000, 32), dtype=np.float32), clock(200_000)
-    continuity = Continuity()
-    began = time.perf_counter()
-    for start in range(0, 200_000, 20_000):
-        continuity.push(samples[start : start + 20_000], times[start : start + 20_000])
-    assert time.perf_counter() - began < 1.0, "100 seconds of signal take about 15 ms"
