@@ -12,6 +12,7 @@ from myotype.runtime import Bundle
 CONFIG = {"n_outputs": 99, "n_chans": 32, "sfreq": 2000, "hop_length": 16}
 FACTS = {
     "format_version": 1,
+    "architecture": "EMG2QwertyNet",
     "sfreq": 2000,
     "n_chans": 32,
     "hop_length": 16,
@@ -19,6 +20,7 @@ FACTS = {
     "warmup_frames": 17,
     "look_ahead": 0.1,
     "parameters": 1000,
+    "multiply_adds": 5000,
     "precision": "float32",
     "provenance": {"license": "BSD-3-Clause", "source": "a test"},
 }

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from myotype.errors import InputError, ModelError
-from myotype.network.layers import LogSpectrogram, MultiBandMLP, Pooling, SpectrogramNorm, TDSConvEncoder
+from myotype.errors import InputError
+from myotype.network.layers import (
+    LogSpectrogram,
+    MultiBandMLP,
+    Pooling,
+    SpectrogramNorm,
+    TDSConv2dBlock,
+    TDSConvEncoder,
+)
+from myotype.network.pretrained import PretrainedNetwork
 from myotype.network.spec_augment import SpecAugment
 
 State = list[Tensor]
 """Unused samples, then each convolution's last frames: see :mod:`myotype.network.layers`."""
 
 
-class EMG2QwertyNet(nn.Module):
+class EMG2QwertyNet(PretrainedNetwork):
     """From wristband samples to a score for every key at every frame (Sivakumar et al. 2024, arXiv 2410.20081).
 
     Log spectrogram, batch normalisation, one rotation-invariant MLP a band, time-depth-separable convolutions, and a
@@ -55,6 +62,11 @@ class EMG2QwertyNet(nn.Module):
     n_times, input_window_seconds, chs_info
         Kept for compatibility of the configuration; any length of input is taken.
     """
+
+    mapping: ClassVar[Mapping[str, str]] = {
+        "model.4.weight": "final_layer.weight",
+        "model.4.bias": "final_layer.bias",
+    }
 
     def __init__(
         self,
@@ -172,6 +184,20 @@ class EMG2QwertyNet(nn.Module):
         """Samples that an output frame sees."""
         return self.spectrogram.n_fft + self.context_frames * self.hop_length
 
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications (each with its addition) of one output frame, from the normalised spectrogram on."""
+        config = self._config
+        total = len(config["rotation_offsets"]) * sum(
+            module.weight.numel() for module in self.model["1"].modules() if isinstance(module, nn.Linear)
+        )
+        for module in self.model["3"].modules():
+            if isinstance(module, TDSConv2dBlock):
+                total += module.conv2d.weight.numel() * module.width
+            elif isinstance(module, nn.Linear):
+                total += module.weight.numel()
+        return total + self.final_layer.weight.numel()
+
     def compute_output_lengths(self, n_samples: Tensor) -> Tensor:
         """Give the number of output frames for inputs of the given numbers of samples."""
         frames = torch.div(n_samples - self.receptive_field, self.hop_length, rounding_mode="floor") + 1
@@ -241,28 +267,6 @@ class EMG2QwertyNet(nn.Module):
     def _check_input(self, x: Tensor) -> None:
         if x.ndim != 3 or x.shape[1] != self.n_chans:
             raise InputError(f"expected samples of shape (batch, {self.n_chans}, samples), got {tuple(x.shape)}")
-
-    def get_config(self) -> dict[str, Any]:
-        """Give the constructor's arguments as JSON values."""
-        return dict(self._config)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the network, with random weights, from the arguments that `get_config` gives.
-
-        Raises
-        ------
-        ModelError
-            If the configuration has a name that the network does not know, or an impossible value.
-        """
-        arguments = {name: value for name, value in config.items() if name != "braindecode_version"}
-        unknown = arguments.keys() - inspect.signature(cls).parameters.keys()
-        if unknown:
-            raise ModelError(f"config.json: {cls.__name__} knows no {', '.join(sorted(unknown))}")
-        try:
-            return cls(**arguments)
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"config.json: {error}") from error
 
 
 def _check_count(name: str, value: object, least: int) -> None:

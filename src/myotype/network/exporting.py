@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 import torch
@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from myotype.errors import InputError
 from myotype.network.emg2qwerty import EMG2QwertyNet
-from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Bundle, Facts, Provenance, writing_bundle
+from myotype.runtime import Bundle, Provenance
+from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Facts, writing_bundle
+from myotype.runtime.provenance import UNKNOWN
+
+_NOT_STATED: Final = Provenance(
+    license=UNKNOWN,
+    source="Nobody has said what these weights were made from: ask whoever made them before you use them.",
+)
 
 
 class _StreamingStep(nn.Module):
@@ -51,8 +58,8 @@ def export(
     network: EMG2QwertyNet,
     folder: str | os.PathLike[str],
     *,
-    provenance: Provenance,
-    look_ahead: float = 0.1,
+    provenance: Provenance | None = None,
+    look_ahead: float | None = None,
 ) -> Bundle:
     """Write a network as a bundle: weights, configuration, streaming graph and card.
 
@@ -63,9 +70,9 @@ def export(
     folder
         Where to; an existing bundle there is replaced.
     provenance
-        Where the weights come from, and under which licence they stand.
+        Where the weights come from, and under which licence they stand, if not what the network says of itself.
     look_ahead
-        Seconds from a key's press to the end of the signal that the network reads it from.
+        Seconds from a key's press to the end of the signal that the network reads it from, if not the network's own.
 
     Returns
     -------
@@ -84,14 +91,17 @@ def export(
         raise InputError(
             f"hop_length={spectrogram.hop_length} does not divide n_fft={spectrogram.n_fft}: a stream needs whole hops"
         )
+    provenance = provenance or network.provenance or _NOT_STATED
     facts = Facts(
+        architecture=type(network).__name__,
         sfreq=network.sfreq,
         n_chans=network.n_chans,
         hop_length=network.hop_length,
         receptive_field=network.receptive_field,
         warmup_frames=network.context_frames + spectrogram.n_fft // spectrogram.hop_length - 1,
-        look_ahead=look_ahead,
+        look_ahead=network.look_ahead if look_ahead is None else look_ahead,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
+        multiply_adds=network.multiply_adds,
         precision="float32",
         provenance=provenance,
     )

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Self
 from myotype.errors import ModelError
 from myotype.files import replacing_folder
 from myotype.runtime.card import model_card
+from myotype.runtime.provenance import Provenance
 
 CONFIG_FILE: Final = "config.json"
 WEIGHTS_FILE: Final = "model.safetensors"
@@ -29,36 +30,13 @@ _ASSETS: Final = Path(__file__).parents[1] / "assets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where weights come from and how they may be used.
-
-    Attributes
-    ----------
-    license
-        SPDX identifier.
-    source
-        What the weights were made from and how, in a sentence.
-    simulated
-        Whether they were trained on simulated EMG alone, so that they read no real person.
-    citation
-        What to cite, as BibTeX or text; may be empty.
-    details
-        More facts, as JSON values: seeds, dates, measured error rates.
-    """
-
-    license: str
-    source: str
-    simulated: bool = False
-    citation: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the engine and the reader of results need to know of a model: the content of ``myotype.json``.
 
     Attributes
     ----------
+    architecture
+        Name of the network's class, whose constructor takes what ``config.json`` holds.
     sfreq
         Samples a second that the model takes.
     n_chans
@@ -73,12 +51,15 @@ class Facts:
         Seconds from a key's press to the end of the signal that the model reads it from, in the median.
     parameters
         Number of trained parameters.
+    multiply_adds
+        Multiplications (each with its addition) of one emission frame, from the normalised spectrogram on.
     precision
         Number format of the graph.
     provenance
         Where the weights come from.
     """
 
+    architecture: str
     sfreq: float
     n_chans: int
     hop_length: int
@@ -86,6 +67,7 @@ class Facts:
     warmup_frames: int
     look_ahead: float
     parameters: int
+    multiply_adds: int
     precision: Literal["float32"]
     provenance: Provenance
 
@@ -228,6 +210,8 @@ def _check_types(path: Path, facts: Mapping[str, Any]) -> None:
     for name, kind in (("license", str), ("source", str), ("simulated", bool), ("citation", str), ("details", dict)):
         if not isinstance(getattr(facts["provenance"], name), kind):
             raise ModelError(f"{path}: provenance: {name} is no {kind.__name__}")
+    if not isinstance(facts["architecture"], str):
+        raise ModelError(f"{path}: architecture is no str")
     for name, low, high, number in (
         ("sfreq", 1, 1e6, float),
         ("n_chans", 1, 4096, int),
@@ -236,6 +220,7 @@ def _check_types(path: Path, facts: Mapping[str, Any]) -> None:
         ("warmup_frames", 0, 1e6, int),
         ("look_ahead", 0, 60, float),
         ("parameters", 0, math.inf, int),
+        ("multiply_adds", 0, math.inf, int),
     ):
         value = facts[name]
         if isinstance(value, bool) or not isinstance(value, (int, number)) or not low <= value <= high:
