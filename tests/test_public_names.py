@@ -20,7 +20,7 @@ PUBLIC = {
         "TextStyle", "person", "recording_name", "simulate", "simulate_emg", "split_of",
     ],
     "myotype.runtime": ["Bundle", "Engine", "EngineStream", "Provenance"],
-    "myotype.network": ["EMG2QwertyNet", "export"],
+    "myotype.network": ["EMG2QwertyNet", "convert_checkpoint", "export"],
     "myotype.training": ["RECIPES", "Batch", "Recipe", "SimulatedCorpus", "Windows", "train"],
 }  # fmt: skip
 OF_MODULES = {
@@ -47,7 +47,7 @@ def test_names_of_modules_stand(module):
 def test_what_users_build_on_takes_what_it_is_documented_to_take():
     home = import_module("myotype")
     parameters = {
-        home.Transcriber.from_pretrained: ["model", "decoder", "threads"],
+        home.Transcriber.from_pretrained: ["model", "decoder", "threads", "hub"],
         home.Transcriber.transcribe: ["self", "recording", "progress"],
         home.simulate: [
             "text", "key_presses", "typist", "minutes", "seed", "session", "speed", "split", "style", "mistakes",

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ from myotype import recordings
 from myotype.decoding import Decoded, Decoder, GreedyDecoder, Labels
 from myotype.errors import InputError, ModelError, RecordingError
 from myotype.keyboard import KEYS, N_LABELS
+from myotype.models import open_model
 from myotype.recordings import Recording
 from myotype.recordings.continuity import Continuity, Segment
-from myotype.runtime import Bundle, Engine
+from myotype.runtime import Engine
+from myotype.runtime.hub import HubOptions
 from myotype.transcript import Keystroke, Note, Transcript, Update
 
 _BLOCK_SECONDS: Final = 4.0  # of a recording in one push: larger is no faster and needs more memory
@@ -59,22 +61,30 @@ class Transcriber:
         *,
         decoder: Literal["greedy"] | Decoder = "greedy",
         threads: int = 1,
+        **hub: Unpack[HubOptions],
     ) -> Self:
         """Load a model.
 
         Parameters
         ----------
         model
-            A bundle's folder, or the name of a bundled model.
+            A bundle's folder, the name of a bundled model, or a repository on the Hugging Face Hub
+            ("braindecode/emg2qwerty-generic"). One that holds plain weights is converted when it is first used, which
+            needs the `train` extra; the bundle is kept beside the Hub's cache. The licence of weights that must not be
+            used commercially is said on stderr.
         decoder
             How to decode.
         threads
             Threads for the network; 0 for as many as there are cores.
+        **hub
+            For the Hub: see :class:`~myotype.runtime.hub.HubOptions`.
 
         Raises
         ------
         ModelError
-            If there is no such model, or it is broken.
+            If there is no such model, it cannot be downloaded, or it is broken.
+        MissingExtraError
+            If it has to be converted and PyTorch is not installed.
 
         Examples
         --------
@@ -85,7 +95,7 @@ class Transcriber:
             if decoder != "greedy":
                 raise InputError(f"decoder {decoder!r} is not known; there is: greedy")
             decoder = GreedyDecoder()
-        return cls(Engine(Bundle.open(model), threads=threads), decoder)
+        return cls(Engine(open_model(model, **hub), threads=threads), decoder)
 
     def transcribe(
         self, recording: str | os.PathLike[str] | Recording, *, progress: Progress | None = None

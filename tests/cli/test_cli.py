@@ -150,13 +150,6 @@ def test_impossible_options_are_errors(capsys, files, arguments):
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("what", ["absent", "a" * 5000])
-def test_info_on_nothing_is_an_error(capsys, what):
-    code, _, err = run(capsys, "info", what)
-    assert code == 2
-    assert "no such file, and no model of that name" in err
-
-
 def test_recordings_are_not_simulated_over_each_other(capsys, tmp_path):
     target = tmp_path / "a.hdf5"
     assert run(capsys, "simulate", "one", "--output", target)[0] == 0
@@ -315,16 +308,6 @@ def test_simulate_refuses_what_cannot_be_typed(capsys, tmp_path, monkeypatch, ar
     assert code in (1, 2)
     assert message in err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_info_tells_of_installation_model_and_recording(capsys, files):
-    assert "onnxruntime" in run(capsys, "info")[1]
-    model = run(capsys, "info", "demo")[1]
-    assert "it reads no real person" in model
-    assert "BSD-3-Clause" in model
-    recording = run(capsys, "info", files / "one.hdf5")[1]
-    assert "simulated-demo" in recording
-    assert "32 channels at 2000 Hz" in recording
 
 
 def test_demo_shows_what_was_typed_and_what_was_read(capsys, tmp_path):

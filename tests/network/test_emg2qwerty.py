@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 
@@ -49,6 +50,34 @@ def test_logits_and_emissions_are_those_of_the_reference(tiny_net, tiny_outputs,
     top = np.sort(reference, axis=-1)
     clear = top[..., -1] - top[..., -2] > 2e-4
     assert (emissions.argmax(-1) == reference.argmax(-1))[clear].all()
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@torch.inference_mode()
+def test_double_precision_is_that_of_the_reference_to_the_thirteenth_digit(tiny_net, tiny_outputs, name):
+    network = copy.deepcopy(tiny_net).double()
+    samples = torch.from_numpy(tiny_outputs[f"emg_{name}"])
+    reference = tiny_outputs[f"emissions_f64_{name}"].transpose(1, 0, 2)
+    for x in (samples, samples.double()):
+        emissions = network(x).log_softmax(-1).numpy()
+        assert emissions.dtype == np.float64
+        np.testing.assert_allclose(emissions, reference, atol=1e-12, rtol=0)  # found: at most 6.6e-14
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(torch.float16, 0.01), (torch.bfloat16, 0.05)])
+@pytest.mark.parametrize("name", INPUTS)
+@torch.inference_mode()
+def test_half_precision_is_near_the_reference_and_finds_nearly_the_same_keys(
+    tiny_net, tiny_outputs, name, dtype, largest
+):
+    network = copy.deepcopy(tiny_net).to(dtype)
+    samples = torch.from_numpy(tiny_outputs[f"emg_{name}"])
+    reference = tiny_outputs[f"braindecode_logits_{name}"]
+    for x in (samples, samples.to(dtype)):
+        logits = network(x)
+        assert logits.dtype == dtype
+        assert (logits.float().numpy().argmax(-1) == reference.argmax(-1)).mean() > 0.97
+    np.testing.assert_allclose(network(samples).float().numpy(), reference, atol=largest, rtol=0)
 
 
 @torch.inference_mode()
@@ -259,7 +288,34 @@ def test_a_stream_in_pieces_equals_the_whole(cuts, batch, hop):
     torch.testing.assert_close(torch.cat(pieces, 1), network(x), atol=1e-5, rtol=1e-5)
 
 
-def test_gradients_reach_every_parameter():
+@pytest.mark.parametrize("volume", [0.0, 1e-4, 20.0, 5000.0])
+def test_gradients_reach_every_parameter_and_every_sample_and_are_finite(volume):
+    torch.manual_seed(3)
+    network = EMG2QwertyNet(**TINY).train()
+    x = (torch.randn(2, 32, 1000) * volume).requires_grad_()
+    network(x).square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+        assert volume == 0 or parameter.grad.any(), name
+    assert x.grad.isfinite().all()
+    assert volume == 0 or (x.grad != 0)[..., 1:992].all(), "only the window's first sample and an odd end are not seen"
+
+
+def test_masked_values_get_no_gradient_and_the_rest_gets_one():
+    torch.manual_seed(3)
     network = EMG2QwertyNet(**TINY, spec_augment=True).train()
-    network(torch.randn(2, 32, 1000)).sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
+    x = torch.randn(2, 32, 1000, requires_grad=True)
+    network(x).square().mean().backward()
+    assert all(parameter.grad.any() for parameter in network.parameters())
+    assert x.grad.isfinite().all()
+
+
+@torch.inference_mode()
+def test_spec_augment_rests_in_evaluation_mode():
+    torch.manual_seed(3)
+    network = EMG2QwertyNet(**TINY, spec_augment=True).eval()
+    plain = EMG2QwertyNet(**TINY).eval()
+    plain.load_state_dict(network.state_dict())
+    x = torch.randn(2, 32, 1000)
+    assert torch.equal(network(x), plain(x))
+    assert not torch.equal(network.train()(x), plain.train()(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from myotype.errors import InputError, OutputError
 from myotype.network import EMG2QwertyNet, export
+from myotype.network.exporting import DIGEST, digest_of
 from myotype.runtime import Provenance
 
 MINE = Provenance(license="BSD-3-Clause", source="random weights of a test")
@@ -34,7 +36,7 @@ def test_bundle_holds_the_network_and_says_where_it_comes_from(tmp_path):
     facts = bundle.facts
     assert (facts.sfreq, facts.hop_length, facts.frame_rate) == (2000, 16, 125)
     assert (facts.receptive_field, facts.warmup_frames, facts.look_ahead) == (112, 6, 0.2)
-    assert facts.provenance == MINE
+    assert facts.provenance == replace(MINE, details={DIGEST: digest_of(network.state_dict())})
     card = (bundle.folder / "README.md").read_text()
     assert "license: bsd-3-clause" in card
     assert "random weights of a test" in card
@@ -77,3 +79,4 @@ def test_hop_that_does_not_divide_the_window_cannot_be_streamed(tmp_path):
     network = EMG2QwertyNet(mlp_features=[4], block_channels=[2], kernel_width=2, hop_length=24)
     with pytest.raises(InputError, match="hop_length=24 does not divide n_fft=64"):
         export(network, tmp_path / "model", provenance=MINE)
+    assert not list(tmp_path.iterdir())

@@ -97,6 +97,40 @@ def test_log_spectrogram_is_the_fourier_transform_of_windowed_samples():
 
 
 @torch.inference_mode()
+def test_log_spectrogram_in_double_precision_is_the_fourier_transform_to_rounding():
+    layer = LogSpectrogram(64, 16, 1e-6).double()
+    x = np.random.default_rng(3).standard_normal((1, 2, 400)) * 20
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
+    cut = np.lib.stride_tricks.sliding_window_view(x, 64, axis=-1)[..., ::16, :]
+    expected = np.log10(np.abs(np.fft.rfft(cut * window)) ** 2 / 24 + 1e-6).transpose(0, 2, 1, 3)
+    np.testing.assert_allclose(layer(torch.from_numpy(x))[0].numpy(), expected, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("change", [torch.nn.Module.half, torch.nn.Module.bfloat16])
+@torch.inference_mode()
+def test_log_spectrogram_and_its_state_stay_in_single_precision_at_least(change):
+    layer, x = change(LogSpectrogram(64, 16)), torch.randn(1, 2, 100).half()
+    for samples in (x, x.bfloat16(), x.float(), x.double(), x[..., :10]):
+        assert [tensor.dtype for tensor in layer(samples)] == [torch.float32, torch.float32]
+    _, state = layer(x[..., :70])
+    frames, _ = layer(x[..., 70:], state.half())
+    torch.testing.assert_close(frames, layer(x)[0][:, 1:])
+    assert [tensor.dtype for tensor in layer.double()(x)] == [torch.float64, torch.float64]
+
+
+def test_basis_is_computed_anew_only_when_something_changes():
+    layer = LogSpectrogram(64, 16)
+    basis = layer.basis
+    assert layer.float().cpu().share_memory().basis is basis
+    assert layer.basis.is_shared()
+    fresh = layer.to_empty(device="cpu").basis
+    assert fresh is not basis
+    assert torch.equal(fresh, basis)
+    assert torch.equal(layer.double().half().float().basis, basis)
+    assert list(layer.state_dict()) == []
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_mlp_with_all_rotations_does_not_see_how_the_band_is_turned(pooling):
     mlp = RotationInvariantMLP(16 * 5, [7], offsets=range(16), pooling=pooling)

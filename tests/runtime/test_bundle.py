@@ -8,6 +8,7 @@ import pytest
 
 from myotype.errors import ModelError
 from myotype.runtime import Bundle
+from myotype.runtime.bundle import check_weights
 
 CONFIG = {"n_outputs": 99, "n_chans": 32, "sfreq": 2000, "hop_length": 16}
 FACTS = {
@@ -77,7 +78,7 @@ def test_an_incomplete_bundle_is_refused_by_what_is_missing(folder, name):
         (json.dumps(FACTS | {"receptive_field": 272}), "contradict each other"),
         (json.dumps(FACTS | {"warmup_frames": 16}), "contradict each other"),
         (json.dumps(FACTS | {"hop_length": 32}), "hop_length is 32, but config.json says 16"),
-        (json.dumps(FACTS | {"provenance": None}), "provenance"),
+        (json.dumps(FACTS | {"provenance": None}), "provenance: expected a JSON object, found NoneType"),
     ],
 )
 def test_malformed_facts_are_refused_by_name(folder, content, message):
@@ -93,13 +94,33 @@ def test_malformed_facts_are_refused_by_name(folder, content, message):
         (WEIGHTS[:-1], "copy it again"),
         (WEIGHTS[:20], "not a safetensors file"),
         (b"\xff" * 100, "not a safetensors file"),
-        (len(b"[1]").to_bytes(8, "little") + b"[1]", "not a safetensors file"),
+        *(
+            (len(header).to_bytes(8, "little") + header, "not a safetensors file")
+            for header in (
+                b"[1]",
+                b'{"a":{"data_offsets":[0,"x"]}}',
+                b'{"a":{"data_offsets":[0,1e999]}}',
+                b'{"a":{"data_offsets":[0,null]}}',
+                b'{"a":[]}',
+                b'{"__metadata__":5}',
+                b'{"__metadata__":{"format":5}}',
+                b"[" * 100_000,
+            )
+        ),
     ],
 )
 def test_weights_that_were_cut_off_are_refused(folder, weights, message):
     (folder / "model.safetensors").write_bytes(weights)
     with pytest.raises(ModelError, match=message):
         Bundle.open(folder)
+
+
+def test_metadata_of_weights_are_given(folder):
+    path = folder / "model.safetensors"
+    assert check_weights(path) == {}
+    header = b'{"__metadata__":{"format":"pt"},' + HEADER[1:]
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    assert check_weights(path) == {"format": "pt"}
 
 
 def test_a_bundled_name_is_the_bundled_model_whatever_lies_in_the_folder(tmp_path, monkeypatch):

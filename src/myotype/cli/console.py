@@ -16,7 +16,7 @@ from myotype.transcript import Note
 
 def clean(text: str) -> str:
     """Make control characters visible: names and labels come from files, and a terminal obeys what it is told."""
-    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t" else c for c in text)
+    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t" else c for c in text)
 
 
 class ProgressBar:
@@ -71,16 +71,20 @@ def show_notes(name: str, notes: Sequence[Note]) -> None:
         warn(f"{name}: at {note.time:.3f} s: {note.message}")
 
 
-def show_table(rows: Iterable[tuple[str, str]], console: Console | None = None) -> None:
-    """Print names and values: side by side on a terminal, separated by a tab elsewhere."""
+def show_table(
+    rows: Iterable[Sequence[str]], console: Console | None = None, header: Sequence[str] | None = None
+) -> None:
+    """Print rows of a name and what belongs to it: in columns on a terminal, separated by tabs elsewhere."""
     console = console or Console(highlight=False)
+    lines = [header, *rows] if header is not None else list(rows)
     if not console.is_terminal:
-        for name, value in rows:
-            console.print(Text(f"{clean(name)}\t{clean(value)}"), soft_wrap=True)
+        for row in lines:
+            # Not by rich, which makes spaces of tabs; a line break or tab in a value must not forge a row or column.
+            console.file.write("\t".join(" ".join(clean(value).split()) for value in row) + "\n")
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(Text(clean(name)), Text(clean(value)))
+    table = Table(show_header=header is not None, box=None, pad_edge=False)
+    for index in range(max(map(len, lines), default=0)):
+        table.add_column(header[index] if header is not None else "", style="" if index else "dim", overflow="fold")
+    for row in lines[header is not None :]:
+        table.add_row(*(Text(clean(value)) for value in row))
     console.print(table)

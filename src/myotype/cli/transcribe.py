@@ -24,6 +24,7 @@ def run(
     /,
     *,
     model: str = "demo",
+    revision: str | None = None,
     format: Format = "txt",  # noqa: A002  (the option's name)
     output: Path | None = None,
     lm: Literal["none"] = "none",  # noqa: ARG001  (greedy decoding has no other)
@@ -38,7 +39,9 @@ def run(
     files
         Recordings (emg2qwerty HDF5).
     model
-        A bundle's folder, or the name of a bundled model.
+        A bundle's folder, the name of a bundled model, or a repository of the Hugging Face Hub (owner/name).
+    revision
+        Branch, tag or commit on the Hub.
     format
         txt: the text; tsv: every keystroke with time and confidence; json: all that is known; srt: subtitles.
     output
@@ -56,7 +59,7 @@ def run(
     if output is None and format != "txt" and len(files) > 1:
         raise InputError(f"several recordings do not make one {format} document: give a folder by --output")
     targets = _targets(files, output, format)
-    transcriber = Transcriber.from_pretrained(model, threads=threads)
+    transcriber = Transcriber.from_pretrained(model, threads=threads, revision=revision)
     failed = 0
     for file in files:
         try:

@@ -5,7 +5,8 @@ from myotype.errors import extra_for
 with extra_for("the network in PyTorch", "train"):
     import torch as _torch  # noqa: F401  (asks once, so that every module below may import it plainly)
 
+from myotype.network.conversion import convert_checkpoint
 from myotype.network.emg2qwerty import EMG2QwertyNet
 from myotype.network.exporting import export
 
-__all__ = ["EMG2QwertyNet", "export"]
+__all__ = ["EMG2QwertyNet", "convert_checkpoint", "export"]

@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import logging
+import copy
+import hashlib
 import os
-import warnings
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Final
 
 import onnx
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from myotype.errors import InputError
+from myotype.errors import InputError, ModelError
 from myotype.network.emg2qwerty import EMG2QwertyNet
+from myotype.network.graph import streaming_graph
 from myotype.runtime import Bundle, Provenance
 from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Facts, writing_bundle
-from myotype.runtime.provenance import UNKNOWN
+from myotype.runtime.provenance import UNKNOWN, provenance_metadata
+
+DIGEST: Final = "weights SHA-256"
+"""The detail of a provenance that says which weights it tells of."""
 
 _NOT_STATED: Final = Provenance(
     license=UNKNOWN,
     source="Nobody has said what these weights were made from: ask whoever made them before you use them.",
 )
-
-
-class _StreamingStep(nn.Module):
-    """One step of the stream as a pure function of tensors, which is what a graph can hold."""
-
-    def __init__(self, network: EMG2QwertyNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, samples: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        output, state = self.network.forward_with_state(samples, state)
-        return output.log_softmax(-1), state
-
-
-def full_state(network: EMG2QwertyNet, batch: int) -> list[Tensor]:
-    """Give a state of zeros as long as a state ever needs to be.
-
-    The first frames after it are made of zeros as well as samples: the engine drops them.
-
-    Returns
-    -------
-    list
-        (batch, channels, n_fft - hop) samples, then (batch, kernel_width - 1, features) for each convolution.
-    """
-    parameter = next(network.parameters())
-    samples = parameter.new_zeros(batch, network.n_chans, network.spectrogram.n_fft - network.hop_length)
-    config = network.get_config()
-    shape = (batch, config["kernel_width"] - 1, network.n_features)
-    return [samples, *(parameter.new_zeros(shape) for _ in config["block_channels"])]
 
 
 def export(
@@ -82,16 +58,17 @@ def export(
     Raises
     ------
     InputError
-        If the network's window is not a whole number of hops.
+        If the network's window is not a whole number of hops, its activation cannot be written, or the provenance has
+        a licence that is no name or texts beyond all measure.
     OutputError
         If the folder cannot be written.
     """
+    if next(network.parameters()).dtype != torch.float32:
+        network = copy.deepcopy(network).float()
+    graph = streaming_graph(network)  # which says what cannot be exported: before anything is written
     spectrogram = network.spectrogram
-    if spectrogram.n_fft % spectrogram.hop_length:
-        raise InputError(
-            f"hop_length={spectrogram.hop_length} does not divide n_fft={spectrogram.n_fft}: a stream needs whole hops"
-        )
-    provenance = provenance or network.provenance or _NOT_STATED
+    weights = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
+    provenance = _checked(provenance or _own_provenance(network, weights), weights)
     facts = Facts(
         architecture=type(network).__name__,
         sfreq=network.sfreq,
@@ -105,48 +82,33 @@ def export(
         precision="float32",
         provenance=provenance,
     )
-    was_training = network.training
-    network.eval()
-    try:
-        with writing_bundle(folder, network.get_config(), facts) as temporary:
-            weights = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
-            save_file(weights, temporary / WEIGHTS_FILE)
-            _write_graph(network, temporary / GRAPH_FILE)
-    finally:
-        network.train(was_training)
+    with writing_bundle(folder, network.get_config(), facts) as temporary:
+        save_file(weights, temporary / WEIGHTS_FILE, metadata=provenance_metadata(provenance))
+        onnx.save(graph, str(temporary / GRAPH_FILE))
     return Bundle.open(folder)
 
 
-def _write_graph(network: EMG2QwertyNet, path: Path) -> None:
-    """Write one step of the stream as an ONNX graph: batch and number of hops are free, states go in and out."""
-    hop, batch_size, hops = network.hop_length, 2, 5
-    samples = torch.zeros(batch_size, network.n_chans, hops * hop)
-    state = full_state(network, batch_size)
-    batch = torch.export.Dim("batch")
-    dynamic: Any = ({0: batch, 2: hop * torch.export.Dim("hops")}, [{0: batch} for _ in state])
-    names = [f"state_{index}" for index in range(len(state))]
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter warns of its own internals
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        program = torch.onnx.export(
-            _StreamingStep(network).eval(),
-            (samples, state),
-            dynamo=True,
-            dynamic_shapes=dynamic,
-            input_names=["samples", *names],
-            output_names=["emissions", *(f"next_{name}" for name in names)],
-            verbose=False,
-        )
-    if program is None:  # pragma: no cover - the exporter's own signature allows it
-        raise RuntimeError("torch.onnx.export returned nothing")
-    onnx.save(_without_traces(program.model_proto), str(path))
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """Give the SHA-256 of weights: of names, number formats, shapes and bytes, whatever file they lie in."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take out what the exporter notes of every node's source: the paths of whoever exports are nobody's business."""
-    graph = model.graph
-    noted = (graph.node, graph.value_info, graph.input, graph.output, graph.initializer)
-    for part in (model, graph, *(entry for entries in noted for entry in entries)):
-        part.ClearField("doc_string")
-        part.ClearField("metadata_props")
-    return model
+def _checked(provenance: Provenance, weights: Mapping[str, Tensor]) -> Provenance:
+    """Note which weights a provenance tells of, and refuse one that could not be read again."""
+    try:
+        Provenance.from_json(asdict(provenance), "provenance")
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    return replace(provenance, details={**provenance.details, DIGEST: digest_of(weights)})
+
+
+def _own_provenance(network: EMG2QwertyNet, weights: Mapping[str, Tensor]) -> Provenance:
+    """Give what a network says of itself, which is not the whole truth if its weights were changed since."""
+    if network.provenance is None:
+        return _NOT_STATED
+    loaded = network.provenance.details.get(DIGEST)
+    return network.provenance if loaded in (None, digest_of(weights)) else network.provenance.after_change()

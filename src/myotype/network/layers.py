@@ -7,9 +7,9 @@ them), so they can be copied, compared, and stacked into batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,10 @@ class LogSpectrogram(nn.Module):
     The short-time Fourier transform is a strided convolution with the windowed cosines and sines, so that it runs
     wherever convolutions run. Power is divided by the window's energy; log10(power + eps) is taken. Nothing is padded
     and frames are not centred: frame i is computed from samples [hop * i, hop * i + n_fft).
+
+    It is computed in single precision at least, whatever the precision of the network, of the samples and of autocast:
+    the power of EMG spans more than half precision can hold. The basis is no weight. It is not in the state dict, and
+    it is computed anew, in double precision first, whenever the module changes its precision or device.
 
     Parameters
     ----------
@@ -40,13 +44,22 @@ class LogSpectrogram(nn.Module):
         self.hop_length = hop_length
         self.log_eps = log_eps
         self.n_bins = n_fft // 2 + 1
-        # In double precision first: the transform's own error then is that of its float32 products alone.
-        time = torch.arange(n_fft, dtype=torch.float64)
-        window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64)
-        angle = 2 * torch.pi / n_fft * torch.outer(torch.arange(self.n_bins, dtype=torch.float64), time)
-        basis = torch.cat([torch.cos(angle), torch.sin(angle)]) * window / window.square().sum().sqrt()
-        self.register_buffer("basis", basis.float().unsqueeze(1), persistent=False)
-        self.basis: Tensor
+        self.register_buffer("basis", torch.empty(0), persistent=False)
+        self.basis: Tensor  # (2 * n_bins, 1, n_fft): cosines, then sines
+        self.follow(torch.empty(0))  # wherever and however torch makes new tensors by default
+
+    def follow(self, weight: Tensor) -> None:
+        """Compute the basis anew to go with weights like this one: on its device, in its precision or better."""
+        dtype = torch.promote_types(weight.dtype, torch.float32)
+        self.basis = _windowed_waves(self.n_fft).to(weight.device, dtype).unsqueeze(1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002  (torch's own)
+        # Every change of precision or device passes here. What was rounded once stays so, and to_empty leaves rubbish.
+        before = self.basis
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch says nothing of its types
+        if self.basis is not before:
+            self.follow(self.basis)
+        return self
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Transform samples into frames.
@@ -54,34 +67,55 @@ class LogSpectrogram(nn.Module):
         Parameters
         ----------
         x
-            (batch, channels, samples)
+            (batch, channels, samples), of any floating type.
         state
             (batch, channels, at most n_fft - 1): samples that were not yet used up.
 
         Returns
         -------
         frames
-            (batch, frames, channels, bins)
+            (batch, frames, channels, bins), of the basis' type.
         state
-            For the next call.
+            For the next call, of the basis' type.
         """
         if state is not None:
             x = torch.cat([state, x], dim=-1)
+        if x.dtype != self.basis.dtype:
+            x = x.to(self.basis.dtype)
         batch, channels, n_samples = x.shape
         n_frames = max((n_samples - self.n_fft) // self.hop_length + 1, 0)
         if n_frames == 0:
             return x.new_zeros(batch, 0, channels, self.n_bins), x
-        waves = nn.functional.conv1d(x.reshape(batch * channels, 1, n_samples), self.basis, stride=self.hop_length)
-        power = (
-            waves.square().reshape(batch * channels, 2, self.n_bins, n_frames).sum(1)
-        )  # (batch * channels, bins, frames)
+        waves = self._convolve(x.reshape(batch * channels, 1, n_samples))
+        power = waves.square().reshape(batch * channels, 2, self.n_bins, n_frames).sum(1)
         log_power = torch.log10(power + self.log_eps)
         frames = log_power.reshape(batch, channels, self.n_bins, n_frames).permute(0, 3, 1, 2)
         return frames, x[..., n_frames * self.hop_length :]
 
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Multiply every window with the basis; autocast would do that in half precision."""
+        device = x.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                return nn.functional.conv1d(x, self.basis, stride=self.hop_length)
+        return nn.functional.conv1d(x, self.basis, stride=self.hop_length)
+
+
+def _windowed_waves(n_fft: int) -> Tensor:
+    """Give the cosines and sines of the transform, in the window of unit energy: (2 * bins, n_fft), double precision.
+
+    Double precision so that the transform's own error is that of its products alone; on the CPU, as not every device
+    has it.
+    """
+    time = torch.arange(n_fft, dtype=torch.float64, device="cpu")
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64, device="cpu")
+    window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64, device="cpu")
+    angle = 2 * torch.pi / n_fft * torch.outer(bins, time)
+    return torch.cat([torch.cos(angle), torch.sin(angle)]) * window / window.square().sum().sqrt()
+
 
 class SpectrogramNorm(nn.Module):
-    """Batch normalisation of every channel, over batch, frequency and time.
+    """Batch normalisation of every channel, over batch, frequency and time, in the precision of its weights.
 
     Parameters
     ----------
@@ -95,6 +129,8 @@ class SpectrogramNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (batch, frames, channels, bins); shape unchanged."""
+        if x.dtype != self.batch_norm.weight.dtype:
+            x = x.to(self.batch_norm.weight.dtype)
         normed: Tensor = self.batch_norm(x.permute(0, 2, 3, 1))  # channels second, as BatchNorm2d wants them
         return normed.permute(0, 3, 1, 2)
 

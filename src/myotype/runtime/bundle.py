@@ -109,7 +109,7 @@ class Bundle:
         ModelError
             If there is no such folder, or it is incomplete or malformed.
         """
-        folder = _ASSETS / model if model in bundled_models() else Path(model)
+        folder = bundled_folder(os.fspath(model)) if model in bundled_models() else Path(model)
         if not os.path.isdir(folder):  # noqa: PTH112  (Path.is_dir raises on names that are too long)
             names = ", ".join(bundled_models())
             raise ModelError(f"{model}: no such model; give the folder of a bundle, or one of: {names}")
@@ -117,10 +117,13 @@ class Bundle:
             name for name in (CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE) if not (folder / name).is_file()
         ]
         if missing:
-            raise ModelError(f"{folder}: the model is incomplete: it has no {', '.join(missing)}")
-        _check_weights(folder / WEIGHTS_FILE)
-        config = _read_json(folder / CONFIG_FILE)
-        return cls(folder, config, _read_facts(folder / FACTS_FILE, config))
+            what = f"{folder}: the model is incomplete: it has no {', '.join(missing)}"
+            if CONFIG_FILE not in missing and FACTS_FILE in missing:
+                what += f"; if these are weights as braindecode writes them: myotype convert {folder} -o NEW_FOLDER"
+            raise ModelError(what)
+        check_weights(folder / WEIGHTS_FILE)
+        config = read_json(folder / CONFIG_FILE)
+        return cls(folder, config, read_facts(folder / FACTS_FILE, config))
 
     @property
     def graph(self) -> Path:
@@ -136,6 +139,11 @@ class Bundle:
 def bundled_models() -> list[str]:
     """Name the models that come with the package."""
     return sorted(path.parent.name for path in _ASSETS.glob(f"*/{FACTS_FILE}"))
+
+
+def bundled_folder(name: str) -> Path:
+    """Say where a model that comes with the package lies."""
+    return _ASSETS / name
 
 
 @contextmanager
@@ -155,22 +163,40 @@ def writing_bundle(folder: str | os.PathLike[str], config: Mapping[str, Any], fa
         yield temporary
 
 
-def _check_weights(path: Path) -> None:
-    """Refuse a file of weights that was cut off: its header says where the last tensor ends."""
-    size = path.stat().st_size
+def check_weights(path: Path) -> dict[str, str]:
+    """Refuse a file of weights that was cut off, whose header says where the last tensor ends; give its metadata.
+
+    Raises
+    ------
+    ModelError
+        If the file is cut off or no safetensors file.
+    """
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         header = file.read(length) if size >= 8 and length <= min(size, _LARGEST_JSON) else b""
     try:
-        tensors = {name: entry for name, entry in json.loads(header).items() if name != "__metadata__"}
-        end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        tensors = json.loads(header)
+        metadata = dict(tensors.pop("__metadata__", {}))
+        end = max((int(entry["data_offsets"][1]) for entry in tensors.values()), default=0)
+        sound = all(isinstance(text, str) for text in metadata.values())
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: not a safetensors file") from error
+    if not sound:
+        raise ModelError(f"{path}: not a safetensors file: its metadata are no texts")
     if size != 8 + length + end:
         raise ModelError(f"{path}: {size} bytes, but its header announces {8 + length + end}: copy it again")
+    return metadata
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a small JSON object.
+
+    Raises
+    ------
+    ModelError
+        If the file is none, or too large for one.
+    """
     size = path.stat().st_size
     if size > _LARGEST_JSON:
         raise ModelError(f"{path}: {size} bytes are too many for this file")
@@ -183,18 +209,23 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_facts(path: Path, config: Mapping[str, Any]) -> Facts:
-    content = _read_json(path)
+def read_facts(path: Path, config: Mapping[str, Any]) -> Facts:
+    """Read a bundle's facts, and hold them against its configuration.
+
+    Raises
+    ------
+    ModelError
+        If they are malformed, or contradict each other or the configuration.
+    """
+    content = read_json(path)
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(f"{path}: format version {version!r}; this version of myotype reads {FORMAT_VERSION}")
     try:
         facts = {name: content[name] for name in Facts.__dataclass_fields__}
-        facts["provenance"] = Provenance(**facts["provenance"])
     except KeyError as error:
         raise ModelError(f"{path}: {error} is missing") from error
-    except TypeError as error:
-        raise ModelError(f"{path}: provenance: {error}") from error
+    facts["provenance"] = Provenance.from_json(facts["provenance"], f"{path}: provenance")
     _check_types(path, facts)
     for name in ("sfreq", "n_chans", "hop_length"):
         if config.get(name) != facts[name]:
@@ -207,9 +238,6 @@ def _read_facts(path: Path, config: Mapping[str, Any]) -> Facts:
 
 
 def _check_types(path: Path, facts: Mapping[str, Any]) -> None:
-    for name, kind in (("license", str), ("source", str), ("simulated", bool), ("citation", str), ("details", dict)):
-        if not isinstance(getattr(facts["provenance"], name), kind):
-            raise ModelError(f"{path}: provenance: {name} is no {kind.__name__}")
     if not isinstance(facts["architecture"], str):
         raise ModelError(f"{path}: architecture is no str")
     for name, low, high, number in (

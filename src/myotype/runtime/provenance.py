@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Self
+
+from myotype.errors import ModelError
+from myotype.runtime.licenses import is_noncommercial, license_url
 
 UNKNOWN: Final = "unknown"
 """Licence of weights of which nobody has said how they may be used."""
 
-_URLS: Final = {
-    "CC-BY-NC-SA-4.0": "https://creativecommons.org/licenses/by-nc-sa/4.0/",
-    "CC-BY-NC-4.0": "https://creativecommons.org/licenses/by-nc/4.0/",
-}
+_LONGEST_LICENSE: Final = 100
+_LONGEST_TEXT: Final = 20_000
+_METADATA: Final = "provenance"
+_CHANGED: Final = "changed from"
 _told: set[tuple[str, str]] = set()
 
 
@@ -44,7 +48,96 @@ class Provenance:
     @property
     def is_noncommercial(self) -> bool:
         """Whether the licence forbids commercial use."""
-        return "NC" in self.license.upper().split("-")
+        return is_noncommercial(self.license)
+
+    def after_change(self) -> Self:
+        """Give the provenance of weights that were changed after they had been loaded: trained further, or cut down.
+
+        The licence stays; what was known of the unchanged weights alone becomes a part of the details.
+        """
+        if _CHANGED in self.details:
+            return replace(self, details={_CHANGED: self.details[_CHANGED]})
+        before = {key: value for key, value in asdict(self).items() if key not in ("license", "citation") and value}
+        source = f"Changed after loading, for example by fine-tuning. Before: {self.source}"
+        return replace(self, source=source[:_LONGEST_TEXT], simulated=False, details={_CHANGED: before})
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Self:
+        """Take what a file says of its origin, strictly.
+
+        Parameters
+        ----------
+        content
+            A JSON object with the attributes as names.
+        where
+            Place of the object, for messages.
+
+        Raises
+        ------
+        ModelError
+            If a name is missing, unknown, or has a value of the wrong kind or beyond all measure.
+        """
+        if not isinstance(content, dict):
+            raise ModelError(f"{where}: expected a JSON object, found {type(content).__name__}")
+        unknown = content.keys() - cls.__dataclass_fields__.keys()
+        if unknown:
+            known = ", ".join(cls.__dataclass_fields__)
+            raise ModelError(f"{where}: {min(unknown)[:_LONGEST_LICENSE]!a} is not known; known are {known}")
+        for name, kind in _KINDS.items():
+            if name not in content and name in _REQUIRED:
+                raise ModelError(f"{where}: {name} is missing")
+            value = content.get(name)
+            if name in content and not isinstance(value, kind):
+                raise ModelError(f"{where}: {name} is no {kind.__name__}")
+            if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+                raise ModelError(f"{where}: {name} has {len(value)} characters; at most {_LONGEST_TEXT} are read")
+        license_ = content["license"]
+        if not license_ or not license_.isprintable() or len(license_) > _LONGEST_LICENSE:
+            raise ModelError(
+                f"{where}: license is {license_[:_LONGEST_LICENSE]!a}; expected an SPDX identifier, or {UNKNOWN!r}"
+            )
+        return cls(**content)
+
+
+_KINDS: Final = {"license": str, "source": str, "simulated": bool, "citation": str, "details": dict}
+_REQUIRED: Final = ("license", "source")
+
+
+def provenance_metadata(provenance: Provenance) -> dict[str, str]:
+    """Give the metadata of a safetensors file that carries where its weights come from.
+
+    It is one entry only: safetensors writes several in any order, and equal models are to be equal files.
+    """
+    return {_METADATA: json.dumps(asdict(provenance), ensure_ascii=False, allow_nan=False)}
+
+
+def provenance_of_metadata(metadata: Mapping[str, str], where: str) -> Provenance | None:
+    """Read what `provenance_metadata` writes.
+
+    Parameters
+    ----------
+    metadata
+        Of a safetensors file.
+    where
+        The file, for messages.
+
+    Returns
+    -------
+    Provenance or None
+        None where the metadata say nothing of it.
+
+    Raises
+    ------
+    ModelError
+        If what they say is malformed.
+    """
+    if _METADATA not in metadata:
+        return None
+    try:
+        content = json.loads(metadata[_METADATA])
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{where}: the metadata's {_METADATA} is not readable as JSON: {error}") from error
+    return Provenance.from_json(content, f"{where}: {_METADATA}")
 
 
 def tell_terms(name: str, provenance: Provenance) -> None:
@@ -63,7 +156,7 @@ def tell_terms(name: str, provenance: Provenance) -> None:
     _told.add(key)
     lines = [
         f"{name}: the weights stand under {provenance.license}: no commercial use, and what is made from them stands "
-        f"under the same licence. {_URLS.get(provenance.license, '')}".rstrip()
+        f"under the same licence. {license_url(provenance.license)}".rstrip()
     ]
     if provenance.citation:
         lines.append(f"{name}: cite what `myotype info` names when you publish results.")

@@ -7,13 +7,19 @@ written: the statistics are those that their model card states.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from myotype.runtime.provenance import Provenance
 
 HUB_ID: Final = "braindecode/emg2qwerty-generic"
 """The generic weights on the Hugging Face Hub."""
 
 LICENSE: Final = "CC-BY-NC-SA-4.0"
 """Of the published weights and of everything derived from them."""
+
+PARAMETERS: Final = 5_293_315
+"""Of the published network."""
 
 CHECKPOINT_SIZE: Final = 63_587_626
 """Bytes of the release's ``generic.ckpt``."""
@@ -26,6 +32,12 @@ RUNNING_MEAN: Final = 0.511
 
 RUNNING_VAR: Final = 1.146
 """Mean of the generic weights' ``model.0.batch_norm.running_var``, to three decimals."""
+
+INITIAL_WEIGHTS: Final = "initial weights"
+"""Name of the detail of a provenance that says what a training began from."""
+
+RANDOM: Final = "random"
+"""What that detail says of a training that began from nothing."""
 
 CITATION: Final = """\
 @inproceedings{sivakumar2024emg2qwerty,
@@ -58,3 +70,35 @@ def are_generic(running_mean: float, running_var: float) -> bool:
     """
     half_a_unit = 5e-4
     return abs(running_mean - RUNNING_MEAN) <= half_a_unit and abs(running_var - RUNNING_VAR) <= half_a_unit
+
+
+def is_derived(provenance: Provenance) -> bool:
+    """Say whether weights are of the published release, or were made from it: converted, fine-tuned, cut down.
+
+    Weights that are known to be trained from random ones are not: the published results are not theirs.
+
+    Parameters
+    ----------
+    provenance
+        Of the weights. They are derived if they stand under the release's licence and their citation is the release's,
+        or a detail names its checkpoint or its repository on the Hub.
+    """
+    if provenance.license.upper() != LICENSE or provenance.simulated:
+        return False
+    details = provenance.details
+    if details.get(INITIAL_WEIGHTS) == RANDOM:
+        return False
+    named = any(mark in str(value) for value in details.values() for mark in (CHECKPOINT_SHA256, HUB_ID))
+    return named or provenance.citation.split() == CITATION.split()
+
+
+def is_claimed(provenance: Provenance) -> bool:
+    """Say whether a provenance claims, unchanged, to be the published generic weights.
+
+    Parameters
+    ----------
+    provenance
+        Of the weights.
+    """
+    details = provenance.details
+    return details.get("source SHA-256") == CHECKPOINT_SHA256 or details.get("Hub repository") == HUB_ID

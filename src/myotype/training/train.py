@@ -29,7 +29,7 @@ from myotype.keyboard import KEYS
 from myotype.metrics import timing_errors
 from myotype.network import EMG2QwertyNet, export
 from myotype.recordings import Recording
-from myotype.runtime import Bundle, Provenance
+from myotype.runtime import Bundle, Provenance, published
 from myotype.training.corpus import Corpus, simulate_corpus
 from myotype.training.module import CTCModule, whole_emissions
 from myotype.training.recipes import Recipe, SimulatedCorpus
@@ -124,7 +124,9 @@ def train(
         "validation CER (%)": round(best_cer, 2),
         "best epoch": f"{best_epoch} of {recipe.epochs}",
         "minutes of training": round(metrics.minutes, 1),
+        published.INITIAL_WEIGHTS: published.RANDOM,
         "date": datetime.now(tz=UTC).date().isoformat(),
+        "myotype": metadata.version("myotype"),
         "torch": metadata.version("torch"),
     }
     return export(

@@ -1,0 +1,91 @@
+"""From weights that somebody has, in a checkpoint, a folder or on the Hub, to a network and to a bundle."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Unpack
+
+from myotype.errors import InputError
+from myotype.network.checkpoints import read_checkpoint
+from myotype.network.emg2qwerty import EMG2QwertyNet
+from myotype.network.exporting import export
+from myotype.network.loading import filled
+from myotype.runtime import Bundle, published
+from myotype.runtime.hub import HubOptions
+
+
+def convert_checkpoint(path: str | os.PathLike[str]) -> EMG2QwertyNet:
+    """Make a network of an original Lightning checkpoint, or of a folder of weights; nothing in it is run.
+
+    Parameters
+    ----------
+    path
+        A ``.ckpt`` of the original release or of its training code; a folder with ``config.json`` and
+        ``model.safetensors`` or ``pytorch_model.bin``, as braindecode writes them; or a bundle.
+
+    Returns
+    -------
+    EMG2QwertyNet
+        In evaluation mode, with the checkpoint's weights bit for bit. Its `provenance` says where they come from.
+
+    Raises
+    ------
+    ModelError
+        If the file is malformed, asks for anything that is not known to be harmless, or does not hold the weights of
+        such a network.
+    """
+    return filled(EMG2QwertyNet, read_checkpoint(path), str(path))
+
+
+def convert(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    license: str | None = None,  # noqa: A002  (what everybody calls it)
+    origin: str | None = None,
+    **hub: Unpack[HubOptions],
+) -> Bundle:
+    """Make a bundle of weights that somebody has.
+
+    Parameters
+    ----------
+    source
+        What `convert_checkpoint` takes, or a repository on the Hub ("owner/name").
+    folder
+        Where to; an existing bundle there is replaced.
+    license
+        SPDX identifier of the weights' licence, if not what the source says.
+    origin
+        A sentence on what the weights were made from, if not what the source says.
+    **hub
+        For the Hub: see :class:`~myotype.runtime.hub.HubOptions`.
+
+    Raises
+    ------
+    InputError
+        If published weights are to be given another licence.
+    ModelError
+        If the source cannot be read or does not hold such a network.
+    OutputError
+        If the folder cannot be written.
+    """
+    network = EMG2QwertyNet.from_pretrained(source, **hub)
+    provenance = network.provenance
+    if provenance is None:
+        raise TypeError("a network that was loaded has a provenance")
+    if license is not None and published.is_claimed(provenance) and license != provenance.license:
+        raise InputError(f"{source}: these are the published weights: they stay under {provenance.license}")
+    versions = {
+        "converted": datetime.now(tz=UTC).date().isoformat(),
+        "converted by": f"myotype {metadata.version('myotype')}, torch {metadata.version('torch')}",
+    }
+    provenance = replace(
+        provenance,
+        license=provenance.license if license is None else license,
+        source=provenance.source if origin is None else origin,
+        details={**provenance.details, **versions},
+    )
+    return export(network, folder, provenance=provenance)

@@ -1,0 +1,430 @@
+"""The Hugging Face Hub: models come from it into its own cache, and bundles go to it.
+
+Cache, tokens, revisions, offline mode and mirrors are huggingface_hub's, with its environment variables (``HF_HOME``,
+``HF_TOKEN``, ``HF_HUB_OFFLINE``, ``HF_ENDPOINT`` and the others). Nothing that is downloaded is executed or unpickled
+here.
+"""
+# ruff: noqa: PLC0415  (huggingface_hub is heavy, and reads its environment when it is imported)
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import responses
+from importlib import metadata
+from json import JSONDecodeError
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypedDict, cast
+
+from myotype.errors import InputError, ModelError
+from myotype.runtime.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    FACTS_FILE,
+    FORMAT_VERSION,
+    GRAPH_FILE,
+    LICENSE_FILE,
+    WEIGHTS_FILE,
+    Bundle,
+)
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+PICKLE_FILE: Final = "pytorch_model.bin"
+"""Weights of repositories that are older than safetensors: a pickle, fetched only where there is nothing better."""
+
+_BUNDLE_FILES: Final = (CONFIG_FILE, FACTS_FILE, CARD_FILE, LICENSE_FILE, GRAPH_FILE, WEIGHTS_FILE)
+
+# As the Hub has it: letters, digits, "_", "-" and "."; the last two neither at an end nor doubled.
+_PART: Final = r"\w(?:[\w.-]{0,94}\w)?"
+_REPO_ID: Final = re.compile(rf"(?!.*(?:--|\.\.))(?!.*\.git$){_PART}/{_PART}", re.ASCII)
+
+_LOG_IN: Final = "log in (`hf auth login`) or set HF_TOKEN"
+_ELSEWHERE: Final = "or download its files elsewhere and give their folder"
+
+
+class HubOptions(TypedDict, total=False):
+    """How to fetch a model from the Hub; the names and defaults are those of huggingface_hub.
+
+    Attributes
+    ----------
+    revision
+        A branch, a tag or a commit; by default the branch "main".
+    token
+        What to log in with; by default ``HF_TOKEN`` or what ``hf auth login`` has stored. True insists on one of these,
+        False sends none.
+    cache_dir
+        Where downloads are kept; by default the Hub's own cache.
+    local_files_only
+        Whether to look into the cache only.
+    force_download
+        Whether to download what is in the cache already.
+    """
+
+    revision: str | None
+    token: str | bool | None
+    cache_dir: str | os.PathLike[str] | None
+    local_files_only: bool
+    force_download: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A model of the Hub, as it was at one commit.
+
+    Attributes
+    ----------
+    folder
+        Where its files lie in the cache. There may be others than those that were asked for.
+    repo_id
+        Its repository, "owner/name".
+    commit
+        The commit's hash.
+    """
+
+    folder: Path
+    repo_id: str
+    commit: str
+
+
+def is_repo_id(name: str) -> bool:
+    """Say whether a name can be that of a repository: "owner/name", as the Hub allows it.
+
+    A relative path of two parts looks the same: look for a folder of that name first.
+    """
+    return _REPO_ID.fullmatch(name) is not None
+
+
+def download(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    force_download: bool = False,
+) -> Snapshot:
+    """Download a model: configuration, weights, card and licence, and of a bundle the graph. No other file is fetched.
+
+    What the cache has is not downloaded again. Where the Hub cannot be reached, the cache alone is used.
+
+    Parameters
+    ----------
+    repo_id
+        The repository, "owner/name".
+    revision, token, cache_dir, local_files_only, force_download
+        See :class:`HubOptions`.
+
+    Returns
+    -------
+    snapshot
+        Holds ``config.json`` and the weights: ``model.safetensors``, or ``pytorch_model.bin`` in repositories that have
+        nothing else.
+
+    Raises
+    ------
+    InputError
+        If the arguments contradict each other or the token is none.
+    ModelError
+        If there is no such repository, revision or file, or it cannot be downloaded.
+    """
+    if not is_repo_id(repo_id):
+        raise ModelError(f"{repo_id}: not the name of a repository on the Hugging Face Hub; expected owner/name")
+    if force_download and local_files_only:
+        raise InputError("force_download and local_files_only contradict each other: choose one")
+    _check_token(token)
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE if cache_dir is None else cache_dir).expanduser()
+    source = _Source(repo_id, revision, token, cache, local_files_only, force_download)
+    config = source.fetch(CONFIG_FILE)
+    if config is None:
+        raise ModelError(
+            f"{repo_id}: no model that myotype can read: revision {source.named_revision} has no {CONFIG_FILE}"
+        )
+    commit = config.parent.name
+    # The weights come last: where they are in the cache, everything else has been asked for.
+    for name in (CARD_FILE, LICENSE_FILE):
+        source.fetch(name, commit)
+    if source.fetch(FACTS_FILE, commit) is not None:
+        source.fetch(GRAPH_FILE, commit)
+    if source.fetch(WEIGHTS_FILE, commit) is None and source.fetch(PICKLE_FILE, commit) is None:
+        missing = f"revision {source.named_revision} has neither {WEIGHTS_FILE} nor {PICKLE_FILE}"
+        raise ModelError(f"{repo_id}: no model that myotype can read: {missing}")
+    return Snapshot(config.parent, repo_id, commit)
+
+
+def converted_folder(snapshot: Snapshot) -> Path:
+    """Give the folder in which the bundle made from a snapshot is kept, beside the Hub's cache; it may be empty.
+
+    Raises
+    ------
+    ModelError
+        If there can be no such folder.
+    """
+    from huggingface_hub import cached_assets_path
+
+    try:
+        return cached_assets_path(
+            "myotype", namespace=snapshot.repo_id, subfolder=f"{snapshot.commit}-{FORMAT_VERSION}"
+        )
+    except (OSError, ValueError) as error:  # a ValueError says that a file stands in the way
+        why = str(error).removesuffix(".")
+        way_out = "set HF_HOME or HF_ASSETS_CACHE to a folder that can be written"
+        raise ModelError(f"{snapshot.repo_id}: no folder for the converted model: {why}; {way_out}") from error
+
+
+def upload(
+    folder: str | os.PathLike[str],
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    commit_message: str = "Upload a myotype model",
+    create_pr: bool = False,
+) -> str:
+    """Put a bundle on the Hub, in one commit: its files, and nothing else that may lie in the folder.
+
+    Parameters
+    ----------
+    folder
+        The bundle's folder.
+    repo_id
+        The repository, "owner/name", or "name" for one of the user's own. It is made if there is none.
+    private
+        Whether a repository that is made is private; by default as the owner has set it on the Hub.
+    token
+        What to log in with; see :class:`HubOptions`.
+    revision
+        The branch; by default "main".
+    commit_message
+        The first line of what the commit is called.
+    create_pr
+        Whether to propose the commit as a pull request.
+
+    Returns
+    -------
+    url
+        Of the commit, or of the pull request.
+
+    Raises
+    ------
+    InputError
+        If the token is none.
+    ModelError
+        If the folder holds no bundle, or it cannot be uploaded.
+    """
+    path = Path(folder)
+    Bundle.open(path)
+    if not is_repo_id(repo_id if "/" in repo_id else f"me/{repo_id}"):
+        raise ModelError(f"{repo_id}: no name for a repository on the Hugging Face Hub; expected owner/name")
+    _check_token(token)
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(token=token, library_name="myotype", library_version=metadata.version("myotype"))
+    with _explained(_Transfer(repo_id, revision)):
+        # Not upload_folder: that one walks through the whole folder, and may split it into several commits.
+        files = [CommitOperationAdd(name, path / name) for name in _BUNDLE_FILES if (path / name).is_file()]
+        repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        commit = api.create_commit(
+            repository, files, commit_message=commit_message, revision=revision, create_pr=create_pr
+        )
+    return commit.pr_url or commit.commit_url
+
+
+def _check_token(token: object) -> None:
+    """Refuse what cannot be sent as a token, before an error shows it."""
+    if isinstance(token, str) and re.fullmatch(r"[!-~]+", token) is None:
+        raise InputError("token: empty, or with characters that no token has: copy it again, or leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfer:
+    """What goes from or to the Hub, as errors have to tell it; this one is an upload."""
+
+    repo_id: str
+    revision: str | None
+
+    @property
+    def named_revision(self) -> str:
+        return repr(self.revision or "main")
+
+    def unreachable(self, endpoint: str, why: str) -> str:
+        return f"cannot reach {endpoint} ({why}): connect, and run it again"
+
+    def broken(self, endpoint: str, why: str) -> str:
+        return f"the connection to {endpoint} broke ({why}): run it again"
+
+    def forbidden_by(self, switch: str) -> str:
+        return f"nothing can be uploaded while {switch} is set"
+
+    def unknown_revision(self) -> str:
+        return f"it has no branch {self.named_revision}: make it on the Hub first, or leave the revision out"
+
+    def unknown_repository(self, endpoint: str) -> str:
+        return f"{endpoint} does not let it be written to without a token that may: {_LOG_IN}"
+
+    def forbidden(self, endpoint: str) -> str:
+        return f"the token may not write to it: make one that may at {endpoint}/settings/tokens"
+
+    def failed_file(self, why: str) -> str:
+        return f"cannot read what is to be uploaded: {why}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source(_Transfer):
+    """A repository to download from."""
+
+    token: str | bool | None
+    cache: Path
+    local_files_only: bool
+    force_download: bool
+
+    def fetch(self, name: str, commit: str | None = None) -> Path | None:
+        """Give a file's path in the cache, downloaded if need be; None where the repository does not have it.
+
+        Without a commit the revision is looked up first, which is the only request if all files are in the cache.
+        """
+        from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+        if commit is not None and not self.force_download and self._cached(name, commit) is _CACHED_NO_EXIST:
+            return None
+        with _explained(self):
+            try:
+                path = hf_hub_download(
+                    self.repo_id,
+                    name,
+                    revision=commit or self.revision,
+                    token=self.token,
+                    cache_dir=self.cache,
+                    local_files_only=self.local_files_only,
+                    force_download=self.force_download,
+                    library_name="myotype",
+                    library_version=metadata.version("myotype"),
+                )
+            except EntryNotFoundError as error:
+                if not isinstance(error, LocalEntryNotFoundError):
+                    return None
+                # Without the Hub nobody knows whether it has the file. Another program may have filled the cache with
+                # what it needed itself: that is enough if the weights are there.
+                if commit is None or not self._has_weights(commit):
+                    raise
+                return None
+        return Path(path)
+
+    def _cached(self, name: str, commit: str) -> object:
+        from huggingface_hub import try_to_load_from_cache
+
+        return try_to_load_from_cache(self.repo_id, name, cache_dir=self.cache, revision=commit)
+
+    def _has_weights(self, commit: str) -> bool:
+        return any(isinstance(self._cached(name, commit), str) for name in (WEIGHTS_FILE, PICKLE_FILE))
+
+    def unreachable(self, endpoint: str, why: str) -> str:
+        cached = (
+            "" if self.force_download else f", and revision {self.named_revision} is not in the cache ({self.cache})"
+        )
+        return f"cannot reach {endpoint} ({why}){cached}: connect once, {_ELSEWHERE}"
+
+    def broken(self, endpoint: str, why: str) -> str:
+        return f"the connection to {endpoint} broke ({why}): run it again; files that have come whole are kept"
+
+    def forbidden_by(self, switch: str) -> str:
+        if self.force_download:
+            return f"force_download and {switch} contradict each other: choose one"
+        missing = f"revision {self.named_revision} is not (or not all of it) in the cache ({self.cache})"
+        return f"{missing}, and {switch} forbids to download it: run it once without, {_ELSEWHERE}"
+
+    def unknown_revision(self) -> str:
+        return f"it has no revision {self.named_revision}: give a branch, a tag or a commit's whole hash"
+
+    def unknown_repository(self, endpoint: str) -> str:
+        return f"there is no such model at {endpoint}, or it is private: check the name, or {_LOG_IN}"
+
+    def forbidden(self, endpoint: str) -> str:
+        return f"{endpoint} forbids to read it: {_LOG_IN}, with a token that may"
+
+    def failed_file(self, why: str) -> str:
+        return f"cannot use the cache ({self.cache}): {why}; mend that, or set HF_HOME to another folder"
+
+
+@contextmanager
+def _explained(transfer: _Transfer) -> Iterator[None]:
+    """Turn what huggingface_hub raises for reasons outside of the program into an error of ours; the rest passes."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    # The HTTP library differs between versions of huggingface_hub; the base of its errors is a base of this one.
+    outside = cast("tuple[type[Exception], ...]", (OSError, *HfHubHTTPError.__bases__))
+    caught: tuple[type[Exception], ...] = (*outside, ValueError, RuntimeError)
+    try:
+        yield
+    except caught as error:
+        cause: BaseException = error
+        answered = isinstance(error, HfHubHTTPError) and not isinstance(error, LocalEntryNotFoundError)
+        wraps = isinstance(error, (LocalEntryNotFoundError, ValueError, RuntimeError)) and not answered
+        if wraps and error.__cause__ is not None:
+            cause = error.__cause__
+        # hf_xet, which moves large files, raises plain RuntimeErrors. All other errors of these kinds are mistakes.
+        if not isinstance(cause, (*outside, JSONDecodeError, UnicodeEncodeError)) and type(cause) is not RuntimeError:
+            raise
+        # What keeps huggingface_hub from looking a file up comes wrapped in these, what breaks a download off does not.
+        looking = isinstance(error, (LocalEntryNotFoundError, ValueError))
+        raise ModelError(f"{transfer.repo_id}: {_reason(transfer, cause, looking=looking)}") from error
+
+
+def _reason(transfer: _Transfer, error: BaseException, *, looking: bool) -> str:  # noqa: PLR0911  (one a kind)
+    """Say what went wrong, and what to do."""
+    from huggingface_hub import constants, errors
+
+    endpoint = constants.ENDPOINT
+    why = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return transfer.forbidden_by("HF_HUB_OFFLINE")
+    if isinstance(error, errors.LocalEntryNotFoundError):  # (which versions before 1.0 take for an answer of the Hub)
+        return transfer.forbidden_by("local_files_only")
+    if isinstance(error, errors.HfHubHTTPError):
+        return _refusal(transfer, error, endpoint)
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return f"token=True, but there is no token: {_LOG_IN}"
+    if isinstance(error, UnicodeEncodeError):  # of all that is sent only the token is not made sure of
+        return "the token has characters that no token has: mend HF_TOKEN, or log in anew (`hf auth login`)"
+    if isinstance(error, (errors.FileMetadataError, JSONDecodeError)):
+        return f"{endpoint} does not answer like a Hub: check HF_ENDPOINT, and whether a proxy or a login page answers"
+    network = isinstance(error, (ConnectionError, TimeoutError))
+    if isinstance(error, OSError) and error.errno is not None and not network:
+        return transfer.failed_file(f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror))
+    # By the names of classes, which are the same in all HTTP libraries: ConnectError, ConnectTimeout, ProxyError.
+    if looking or type(error).__name__.startswith(("Connect", "Proxy")):
+        return transfer.unreachable(endpoint, why)
+    return transfer.broken(endpoint, why)
+
+
+def _refusal(transfer: _Transfer, error: HfHubHTTPError, endpoint: str) -> str:  # noqa: PLR0911  (one a kind)
+    """Say what a server's answer means."""
+    from huggingface_hub import errors
+
+    status = error.response.status_code
+    said = " ".join((error.server_message or responses.get(status, "")).split())
+    if isinstance(error, errors.GatedRepoError):
+        return f"access has to be asked for at {endpoint}/{transfer.repo_id}; when it is granted, {_LOG_IN}"
+    if isinstance(error, errors.DisabledRepoError):
+        return f"it is disabled on the Hub: {endpoint}/{transfer.repo_id} may say why"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return transfer.unknown_revision()
+    if status == 401 and "authorization" in error.response.request.headers:
+        return f"{endpoint} refuses the token: log in anew (`hf auth login`), or mend HF_TOKEN"
+    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 404):
+        return transfer.unknown_repository(endpoint)
+    if status == 403:
+        return f"{transfer.forbidden(endpoint)} ({said})"
+    if status == 429:
+        return f"{endpoint} has had too many requests from here: wait some minutes, or {_LOG_IN}"
+    if status >= 500:
+        return f"{endpoint} is in trouble ({status} {said}): try again later"
+    return f"{endpoint} does not take it ({status} {said})"
