@@ -86,6 +86,31 @@ def in_torch(minute: np.ndarray) -> list[tuple[str, str, str]]:
     ]
 
 
+def conversion(folder: Path) -> list[tuple[str, str, str]]:
+    """Time what it takes to make a bundle of a full-size checkpoint in the original's layout, and to load it."""
+    import torch
+
+    from myotype.network import EMG2QwertyNet
+
+    network = EMG2QwertyNet()
+    weights = {name.replace("final_layer", "model.4"): tensor for name, tensor in network.state_dict().items()}
+    moments = {
+        index: {"step": torch.tensor(1.0), "exp_avg": torch.ones_like(tensor), "exp_avg_sq": torch.ones_like(tensor)}
+        for index, tensor in enumerate(network.parameters())
+    }
+    parameters = {"in_features": 528, "mlp_features": [384], "block_channels": [24] * 4, "kernel_width": 32}
+    content = {"state_dict": weights, "hyper_parameters": parameters, "optimizer_states": [{"state": moments}]}
+    torch.save(content, folder / "full.ckpt")
+    convert = (sys.executable, "-m", "myotype", "convert", str(folder / "full.ckpt"), "--output", str(folder / "made"))
+    load = (sys.executable, "-c", f"import myotype; myotype.Transcriber.from_pretrained({str(folder / 'made')!r})")
+    rows = []
+    for name, command in (("convert a full-size checkpoint, whole process", convert), ("load the bundle", load)):
+        runs = [child(*command) for _ in range(5)]
+        seconds, peak = (statistics.median(values) for values in zip(*runs, strict=True))
+        rows.append((name, f"{seconds:.2f} s", f"{peak:.0f} MB peak"))
+    return rows
+
+
 def child(*arguments: str) -> tuple[float, float]:
     """Run a command; give its seconds and its peak memory in MB."""
     code = (
@@ -148,6 +173,7 @@ def main() -> None:
         runs = [child(*command, str(folder / "ten_seconds.hdf5")) for _ in range(5)]
         seconds, peak = (statistics.median(values) for values in zip(*runs, strict=True))
         rows.append(("transcribe 10 seconds, cold process", f"{seconds:.2f} s", f"{peak:.0f} MB peak"))
+        rows += conversion(folder)
         _, peak = child(sys.executable, "-c", "import numpy, onnxruntime")
         rows.append(("for comparison: importing numpy and onnxruntime", "", f"{peak:.0f} MB peak"))
         rows += in_torch(minute)

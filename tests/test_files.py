@@ -135,6 +135,25 @@ def test_an_interrupt_between_the_two_renames_brings_the_old_folder_back(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+@pytest.mark.parametrize("renames", [1, 2])
+def test_an_interrupt_right_after_a_rename_loses_neither_folder_and_leaves_nothing_else(tmp_path, monkeypatch, renames):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "before").touch()
+    rename, done = Path.rename, []
+
+    def interrupted(self, target):
+        rename(self, target)
+        done.append(target)
+        if len(done) == renames:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(tmp_path / "folder", MAY_HOLD) as temporary:
+        (temporary / "after").touch()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == [{1: "before", 2: "after"}[renames]]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_an_error_about_another_file_is_not_blamed_on_the_target(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"), replacing_file(tmp_path / "file"):
         (tmp_path / "absent").read_text()

@@ -54,5 +54,12 @@ def extra_for(feature: str, extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.split(".")[0] == "myotype":
             raise
-        message = f"{feature} needs the package {error.name!r}: pip install 'myotype[{extra}]'"
-        raise MissingExtraError(message, name=error.name) from error
+        raise _missing(feature, extra, error) from error
+    except MissingExtraError as error:  # of something within, which is not what the user asked for
+        raise _missing(feature, extra, error) from error
+
+
+def _missing(feature: str, extra: str, error: ImportError) -> MissingExtraError:
+    return MissingExtraError(
+        f"{feature} needs the package {error.name!r}: pip install 'myotype[{extra}]'", name=error.name
+    )

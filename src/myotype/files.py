@@ -83,14 +83,15 @@ def _put_in_place(temporary: Path, target: Path) -> None:
         temporary.rename(target)
         return
     # A folder cannot be replaced in one step: the old one steps aside first, and back if anything goes wrong.
+    # An interrupt may come at any point, after a rename just as well as before it.
     old = temporary.with_suffix(".old")
-    target.rename(old)
     try:
+        target.rename(old)
         temporary.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Unpack
 
 from myotype.errors import ModelError, extra_for
 from myotype.runtime import Bundle
 from myotype.runtime.bundle import FACTS_FILE, GRAPH_FILE
-from myotype.runtime.hub import HubOptions, Snapshot, converted_folder
+from myotype.runtime.hub import HubOptions, Snapshot, converted_folder, no_converted_folder
 from myotype.runtime.locating import locate
 from myotype.runtime.provenance import tell_terms
 
@@ -46,15 +48,29 @@ def _converted(snapshot: Snapshot, hub: HubOptions) -> Bundle:
     from filelock import FileLock
 
     folder = converted_folder(snapshot)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):  # one process converts, the others wait for it
+    kept = _kept(folder)
+    if kept is not None:  # without the lock: it may be in a cache that is only to be read
+        return kept
+    with ExitStack() as stack:
         try:
-            return Bundle.open(folder)
-        except ModelError:  # not there yet, or made by a version with another format
-            pass
+            # One process converts, the others wait for it.
+            stack.enter_context(FileLock(folder.with_name(f"{folder.name}.lock")))
+        except (OSError, NotImplementedError) as error:  # the latter where the file system knows no locks
+            raise no_converted_folder(snapshot, error) from error
+        kept = _kept(folder)
+        if kept is not None:
+            return kept
         with extra_for("converting weights from the Hub", "train"):
             from myotype.network.conversion import convert
         at = HubOptions(revision=snapshot.commit, local_files_only=True)
         if "cache_dir" in hub:
             at["cache_dir"] = hub["cache_dir"]
         return convert(snapshot.repo_id, folder, **at)
+
+
+def _kept(folder: Path) -> Bundle | None:
+    """Open a converted bundle, if it is there and sound."""
+    try:
+        return Bundle.open(folder)
+    except (ModelError, OSError):
+        return None

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from myotype.errors import InputError, OutputError
 from myotype.network import EMG2QwertyNet, export
-from myotype.network.exporting import DIGEST, digest_of
+from myotype.network.origins import DIGEST, digest_of
 from myotype.runtime import Provenance
 
 MINE = Provenance(license="BSD-3-Clause", source="random weights of a test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from myotype import Transcriber
+from myotype.cli import main
 from myotype.errors import InputError, ModelError, OutputError
-from myotype.network import EMG2QwertyNet, convert_checkpoint
-from myotype.network.exporting import DIGEST, digest_of
+from myotype.network import EMG2QwertyNet, convert_checkpoint, export
+from myotype.network.origins import DIGEST, digest_of
 from myotype.runtime import Bundle, Provenance, provenance, published
 
 SMALL = {"mlp_features": [4], "block_channels": [2], "kernel_width": 2}
@@ -112,9 +114,17 @@ def test_fine_tuned_weights_keep_the_licence_but_are_not_passed_off_as_the_origi
 
 
 def test_published_weights_keep_their_licence_whatever_came_with_them(network, tmp_path):
-    generic_statistics(network).save_pretrained(tmp_path / "model")
-    loaded = EMG2QwertyNet.from_pretrained(tmp_path / "model")
-    assert loaded.provenance.license == published.LICENSE
+    bundle = generic_statistics(network).save_pretrained(tmp_path / "model")
+    assert bundle.facts.provenance.license == published.LICENSE
+    loaded = EMG2QwertyNet.from_pretrained(bundle.folder)
+    with torch.no_grad():
+        loaded.model["0"].batch_norm.running_mean.add_(1.0)  # fine-tuning moves the statistics
+    for stated in (None, MINE):
+        with pytest.raises(InputError, match="stay under CC-BY-NC-SA") if stated else nullcontext():
+            export(loaded, tmp_path / "tuned", provenance=stated)
+    assert Bundle.open(tmp_path / "tuned").facts.provenance.license == published.LICENSE
+    assert main(["convert", str(tmp_path / "tuned"), "-o", str(tmp_path / "free"), "--license", "MIT"]) == 2
+    assert not (tmp_path / "free").exists()
 
 
 def test_licence_of_non_commercial_weights_is_said_once_on_stderr(network, tmp_path, capsys):
@@ -126,9 +136,10 @@ def test_licence_of_non_commercial_weights_is_said_once_on_stderr(network, tmp_p
         Transcriber.from_pretrained(folder)
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.count("CC-BY-NC-SA-4.0: no commercial use") == 1
-    assert "https://creativecommons.org/licenses/by-nc-sa/4.0/" in said.err
-    assert "cite" in said.err
+    assert said.err == (
+        f"{folder}: the weights are under CC-BY-NC-SA-4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): "
+        "no commercial use, and what is made from them is under the same licence; whom to cite: `myotype info`\n"
+    )
 
 
 def test_nothing_is_said_of_free_weights(network, tmp_path, capsys):
@@ -161,7 +172,7 @@ def test_overrides_that_do_not_fit_are_refused(network, tmp_path):
         EMG2QwertyNet.from_pretrained(tmp_path / "model", colour="red")
     with pytest.raises(InputError, match="drop_prob=2"):
         EMG2QwertyNet.from_pretrained(tmp_path / "model", drop_prob=2)
-    with pytest.raises(ModelError, match=r"conv2d.weight has shape \(2, 2, 1, 2\), not \(2, 2, 1, 3\)"):
+    with pytest.raises(ModelError, match=r"conv2d\.weight has shape \(2, 2, 1, 2\), not \(2, 2, 1, 3\)"):
         EMG2QwertyNet.from_pretrained(tmp_path / "model", kernel_width=3)
 
 
@@ -184,7 +195,7 @@ def test_weights_that_are_not_those_of_the_network_are_refused_by_name(network, 
     weights = load_file(tmp_path / "model" / "model.safetensors")
     change(weights)
     save_file(weights, tmp_path / "model" / "model.safetensors")
-    with pytest.raises(ModelError, match=f"the weights do not fit the network: .*{message}"):
+    with pytest.raises(ModelError, match=rf"the weights do not fit the network: .*{message}"):
         EMG2QwertyNet.from_pretrained(tmp_path / "model")
 
 
@@ -205,7 +216,7 @@ def test_what_is_no_model_is_refused_with_what_there_is():
 
 def test_the_bundled_model_loads():
     network = EMG2QwertyNet.from_pretrained("demo")
-    assert network.provenance == Bundle.open("demo").facts.provenance or network.provenance.simulated
+    assert network.provenance == Bundle.open("demo").facts.provenance
     assert network.look_ahead == Bundle.open("demo").facts.look_ahead
 
 
@@ -249,3 +260,66 @@ def test_a_licence_that_is_no_name_is_refused_before_anything_is_written(network
         with pytest.raises(InputError, match="license is"):
             network.save_pretrained(tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_state_dict_with_the_original_names_brings_the_original_licence(network):
+    weights = {name.replace("final_layer", "model.4"): tensor for name, tensor in network.state_dict().items()}
+    fresh = EMG2QwertyNet(**SMALL)
+    fresh.load_state_dict(weights)
+    assert fresh.provenance.license == published.LICENSE
+    assert fresh.provenance.citation == published.CITATION
+
+
+def test_weights_put_into_another_bundle_do_not_take_its_licence(network, tmp_path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    network.save_pretrained(mine)
+    network.provenance = replace(MINE, license="CC-BY-NC-4.0")
+    network.save_pretrained(theirs)
+    (mine / "model.safetensors").write_bytes((theirs / "model.safetensors").read_bytes())
+    with pytest.raises(ModelError, match="MIT, but they say themselves that it is CC-BY-NC"):
+        EMG2QwertyNet.from_pretrained(mine)
+
+
+def test_weights_that_were_changed_in_the_file_are_not_passed_off_as_what_they_were(network, tmp_path):
+    network.save_pretrained(tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    weights["final_layer.bias"] += 1
+    save_file(weights, tmp_path / "model" / "model.safetensors")
+    loaded = EMG2QwertyNet.from_pretrained(tmp_path / "model")
+    assert loaded.provenance.source.startswith("Changed after loading")
+
+
+def test_both_names_of_the_head_in_one_folder_are_refused(network, tmp_path):
+    network.save_pretrained(tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    weights["model.4.bias"] = weights["final_layer.bias"] + 1
+    save_file(weights, tmp_path / "model" / "model.safetensors")
+    with pytest.raises(ModelError, match=r"model.4.bias and final_layer.bias, which are names of the same weight"):
+        EMG2QwertyNet.from_pretrained(tmp_path / "model")
+
+
+def test_what_could_not_be_loaded_again_is_not_written(network, tmp_path):
+    folder = tmp_path / "model"
+    network.look_ahead = 100
+    with pytest.raises(InputError, match="look_ahead=100"):
+        network.save_pretrained(folder)
+    network.look_ahead = 0.1
+    network.provenance = replace(MINE, details={"loss": float("nan")})
+    with pytest.raises(InputError, match="the provenance cannot be written"):
+        network.save_pretrained(folder)
+    network.provenance = MINE
+    network.final_layer = torch.nn.Linear(network.n_features, 30)
+    with pytest.raises(ModelError, match=r"final_layer.weight has shape \(30, 8\), not \(99, 8\)"):
+        network.save_pretrained(folder)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_called_as_the_bundled_model_is_itself(network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert network.save_pretrained("demo").folder == tmp_path / "demo"
+
+
+def test_the_length_of_a_stored_model_can_be_given_in_either_way(network, tmp_path):
+    network.save_pretrained(tmp_path / "model")
+    assert EMG2QwertyNet.from_pretrained(tmp_path / "model", input_window_seconds=2.0).n_times == 4000
+    assert EMG2QwertyNet.from_pretrained(tmp_path / "model", n_times=6000).n_times == 6000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 
 import onnx
 import pytest
@@ -12,6 +11,7 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
+from myotype.errors import ModelError
 from myotype.network import EMG2QwertyNet, export
 from myotype.network.verification import verify
 from myotype.runtime import Bundle, Provenance, published
@@ -92,9 +92,13 @@ def test_what_passes_itself_off_as_the_published_weights_is_found_out(tmp_path):
 
 
 def test_published_weights_under_another_licence_are_found_out(tmp_path):
-    free = replace(MINE, license="MIT")
-    bundle = export(small_network(generic=True), tmp_path / "model", provenance=free)
-    assert failures(bundle.folder) == {"licence": "MIT", "citation": "none"}
+    bundle = small_network(generic=True).save_pretrained(tmp_path / "model")
+    facts = json.loads((bundle.folder / "myotype.json").read_text())
+    facts["provenance"] |= {"license": "MIT", "citation": ""}
+    (bundle.folder / "myotype.json").write_text(json.dumps(facts))
+    change_weights(bundle.folder, lambda _: None)  # which takes what they say themselves out of them
+    found = failures(bundle.folder)
+    assert found == {"licence": "MIT", "citation": "none", "model card's licence": published.LICENSE}
 
 
 def test_a_licence_that_nobody_has_stated_fails(tmp_path):
@@ -153,4 +157,18 @@ def test_facts_that_are_not_those_of_the_network_are_found_out(folder):
 
 def test_a_card_that_hides_the_licence_is_found_out(folder):
     (folder / "README.md").write_text("# A model\nDo what you like.\n")
-    assert failures(folder) == {"model card": "does not"}
+    assert failures(folder) == {"model card's licence": "unknown"}
+
+
+def test_facts_whose_licence_is_not_the_one_that_the_weights_carry_are_refused(folder):
+    facts = (folder / "myotype.json").read_text().replace('"MIT"', '"BSD-3-Clause"')
+    (folder / "myotype.json").write_text(facts)
+    with pytest.raises(ModelError, match="stand under BSD-3-Clause, but they say themselves that it is MIT"):
+        failures(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\x09garbage" * 1000, None])
+def test_a_graph_that_cannot_be_read_is_a_failed_check_and_no_traceback(folder, content):
+    graph = folder / "stream.onnx"
+    graph.write_bytes(graph.read_bytes()[:3000] if content is None else content)
+    assert failures(folder).keys() == {"ONNX graph = PyTorch"}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +16,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from onnx import helper
+from onnx.external_data_helper import set_external_data
 from safetensors.torch import load_file
 
 from myotype.errors import InputError, ModelError
@@ -143,11 +149,92 @@ def test_emissions_of_the_reference_checkpoint_are_reproduced(golden, tmp_path, 
     np.testing.assert_allclose(found, reference, atol=1e-4)
 
 
-def test_a_graph_that_is_none_is_refused(bundle, tmp_path):
-    broken = tmp_path / "model"
-    broken.mkdir()
-    for path in bundle.folder.iterdir():
-        (broken / path.name).write_bytes(path.read_bytes())
-    (broken / "stream.onnx").write_bytes(b"not a graph")
-    with pytest.raises(ModelError, match=r"stream\.onnx: not a graph that can be run"):
-        Engine(Bundle.open(broken))
+@pytest.fixture
+def copied(bundle, tmp_path):
+    """A folder with what the bundle has, to spoil."""
+    return Path(shutil.copytree(bundle.folder, tmp_path / "model"))
+
+
+def refused(folder, says):
+    with pytest.raises(ModelError, match=rf"stream\.onnx: {says}"):
+        Engine(Bundle.open(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph"])
+def test_a_graph_that_is_none_is_refused(copied, content):
+    (copied / "stream.onnx").write_bytes(content)
+    refused(copied, r"not a graph that can be run: .*convert or download it again$")
+
+
+def test_a_graph_that_was_cut_off_is_refused(copied):
+    content = (copied / "stream.onnx").read_bytes()
+    (copied / "stream.onnx").write_bytes(content[: len(content) // 2])
+    refused(copied, r"not a graph that can be run: .*convert or download it again$")
+
+
+def test_a_graph_that_cannot_be_read_is_refused(copied, monkeypatch):
+    def fail(self, *_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    opened = Bundle.open(copied)
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(ModelError, match="the graph cannot be read: Permission denied"):
+        Engine(opened)
+
+
+def test_a_graph_larger_than_graphs_can_be_is_refused(copied):
+    os.truncate(copied / "stream.onnx", 1 << 31)  # which takes no room on the disk
+    refused(copied, "2147483648 bytes are too many for a graph")
+
+
+@pytest.mark.parametrize("location", ["weights", "folder/weights", "../weights", "/etc/passwd"])
+@pytest.mark.parametrize("holder", ["initializer", "attribute"])
+def test_a_graph_that_reads_other_files_is_refused(copied, location, holder):
+    model = onnx.load(copied / "stream.onnx")
+    index, tensor = next((i, x) for i, x in enumerate(model.graph.initializer) if x.name.endswith("bias"))
+    file = copied / location
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(tensor.raw_data)
+    set_external_data(tensor, location, 0, len(tensor.raw_data))
+    tensor.ClearField("raw_data")
+    if holder == "attribute":
+        model.graph.node.insert(0, helper.make_node("Constant", [], [tensor.name], value=tensor))
+        del model.graph.initializer[index]
+    (copied / "stream.onnx").write_bytes(model.SerializeToString())
+    refused(copied, "the graph keeps tensors in other files, which are not read")
+
+
+def graph_with_state(*shape):
+    """A graph that hands its state on, and gives samples for emissions."""
+
+    def tensor(name, *sizes):
+        return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *sizes])
+
+    nodes = [helper.make_node("Identity", [x], [y]) for x, y in (("samples", "emissions"), ("state_0", "next_state_0"))]
+    inputs = [tensor("samples", 32, "n"), tensor("state_0", *shape)]
+    outputs = [tensor("emissions", 32, "n"), tensor("next_state_0", *shape)]
+    graph = helper.make_graph(nodes, "stream", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+
+
+@pytest.mark.parametrize("shape", [(10**11,), (10**9, 10**9, 10**9), (0, 10**18, 10**18), (1 << 24,)])
+def test_a_state_that_is_too_large_is_refused_before_it_is_made(copied, shape):
+    (copied / "stream.onnx").write_bytes(graph_with_state(*shape))
+    refused(copied, r"the state of a stream and 3 hops of samples take \d+ bytes; 67108864 are the most")
+
+
+def test_hops_that_are_too_large_are_refused_before_they_are_made(copied):
+    (copied / "stream.onnx").write_bytes(graph_with_state(4))
+    for name in ("config.json", "myotype.json"):
+        content = json.loads((copied / name).read_text())
+        content["hop_length"] = 10**6
+        if name == "myotype.json":
+            content["receptive_field"] = (content["warmup_frames"] + 1) * 10**6
+        (copied / name).write_text(json.dumps(content))
+    refused(copied, r"the state of a stream and 3 hops of samples take 384000016 bytes")
+
+
+def test_a_state_of_more_axes_than_arrays_may_have_is_refused(copied):
+    (copied / "stream.onnx").write_bytes(graph_with_state(*[1] * 70))
+    refused(copied, "not a streaming graph for 32 channels")

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import termios
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from myotype.errors import InputError, ModelError
 from myotype.runtime import Bundle
+from myotype.runtime import hub as hub_module
 from myotype.runtime.hub import Snapshot, converted_folder, download, is_repo_id, upload
 
 HEADER = b'{"a":{"dtype":"F32","shape":[50000],"data_offsets":[0,200000]}}'
@@ -56,6 +58,11 @@ BUNDLE = {
     "README.md": b"---\nlicense: bsd-3-clause\n---\n# a bundle\n",
     "LICENSE": b"do what you like\n",
 }
+
+
+@pytest.fixture(autouse=True)
+def _nobody_was_told(monkeypatch):
+    monkeypatch.setattr(hub_module, "_told", set())
 
 
 def contents(folder):
@@ -308,15 +315,56 @@ def test_what_is_in_the_cache_works_without_the_hub(hub, offline, capfd, files, 
 
 
 def test_a_cache_that_another_program_has_filled_with_what_it_needed_is_enough(hub, offline):
-    from huggingface_hub import hf_hub_download
-
     for name, weights in (("owner/new", "model.safetensors"), ("owner/old", "pytorch_model.bin")):
         hub.add(name, {"main": {"config.json": b"{}", weights: b"weights"}})
-        for file in ("config.json", weights):
-            hf_hub_download(name, file)
+        cached_by_another_program(name, "config.json", weights)
     offline()
     assert contents(download("owner/new").folder) == {"config.json": b"{}", "model.safetensors": b"weights"}
     assert contents(download("owner/old").folder) == {"config.json": b"{}", "pytorch_model.bin": b"weights"}
+
+
+def cached_by_another_program(repo_id, *names):
+    from huggingface_hub import hf_hub_download
+
+    for name in names:
+        hf_hub_download(repo_id, name)
+
+
+@pytest.mark.parametrize("how", ["HF_HUB_OFFLINE", "local_files_only", "server gone"])
+def test_a_card_that_cannot_be_looked_up_is_told_once(hub, offline, capfd, how):
+    hub.add("owner/name", {"main": PLAIN})
+    cached_by_another_program("owner/name", "config.json", "model.safetensors")
+    if how == "HF_HUB_OFFLINE":
+        offline()
+    elif how == "server gone":
+        hub.close()
+    capfd.readouterr()
+    snapshots = [download("owner/name", local_files_only=how == "local_files_only") for _ in range(2)]
+    assert [snapshot.whole for snapshot in snapshots] == [False, False]
+    told = capfd.readouterr().err
+    assert told.startswith("owner/name: its card is not in the cache and the Hub cannot be asked, so what it says of")
+    assert told.count("\n") == 1
+
+
+def test_a_cache_without_the_card_is_made_whole_by_a_connection(hub, capfd):
+    hub.add("owner/name", {"main": PLAIN})
+    cached_by_another_program("owner/name", "config.json", "model.safetensors")
+    capfd.readouterr()
+    assert download("owner/name").whole
+    assert download("owner/name", local_files_only=True).whole
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_card_that_is_there_or_not_needed_is_not_told_to_be_missing(hub, offline, capfd):
+    hub.add("owner/plain", {"main": PLAIN})
+    cached_by_another_program("owner/plain", *PLAIN)  # which leaves open whether there is more
+    hub.add("owner/bundle", {"main": BUNDLE})
+    cached_by_another_program("owner/bundle", "config.json", "model.safetensors", "myotype.json", "stream.onnx")
+    offline()
+    capfd.readouterr()
+    assert not download("owner/plain").whole
+    assert not download("owner/bundle").whole
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("revision", [None, "v1", "0" * 40])
@@ -526,12 +574,16 @@ def test_errors_of_the_storage_that_the_hub_has_beside_http_are_explained(hub, m
 # The folder of converted models
 
 
-def test_a_converted_model_is_kept_by_commit_beside_the_hubs_cache(hub, tmp_path):
-    folders = {converted_folder(Snapshot(tmp_path, "owner/name", commit)) for commit in ("a" * 40, "b" * 40)}
-    assert len(folders) == 2
+def test_a_converted_model_is_kept_by_commit_and_version_beside_the_hubs_cache(hub, tmp_path):
+    folders = {
+        converted_folder(Snapshot(tmp_path, "owner/name", commit, whole))
+        for commit in ("a" * 40, "b" * 40)
+        for whole in (True, False)
+    }
+    assert len(folders) == 4
     for folder in folders:
         assert folder.relative_to(hub.home).parts[:3] == ("assets", "myotype", "owner--name")
-        assert folder.name[40:] == "-1"
+        assert folder.name[40:].removesuffix("-partial") == f"-1-{metadata.version('myotype')}"
         assert [*folder.iterdir()] == []
 
 

@@ -20,8 +20,8 @@ COMMANDS: Final = {
     "transcribe": "read what was typed in recordings",
     "simulate": "make recordings of simulated typists",
     "train": "train a model",
-    "convert": "make a bundle of weights that you have",
-    "verify": "look over whether a model is what it says",
+    "convert": "turn existing weights into a model",
+    "verify": "check that a model is what it says",
     "info": "say what a model, a recording or this installation is",
 }
 

@@ -1,4 +1,4 @@
-"""``myotype convert``: make a bundle of weights that you have."""
+"""``myotype convert``: turn existing weights into a model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tyro
 
 from myotype.cli.console import say
 from myotype.errors import extra_for
+from myotype.runtime.licenses import spdx
 
 
 def run(
@@ -41,6 +42,8 @@ def run(
     with extra_for("converting weights", "train"):
         from myotype.network.conversion import convert
 
+    if license is not None and spdx(license) is None:
+        say(f"{license}: not an SPDX identifier that the Hugging Face Hub knows; kept as it is written")
     bundle = convert(source, output, license=license, origin=origin, revision=revision)
     facts = bundle.facts
     say(f"{bundle.folder}: {facts.parameters:,} parameters, licence {facts.provenance.license}")

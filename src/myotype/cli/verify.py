@@ -1,4 +1,4 @@
-"""``myotype verify``: look over whether a model is what it says."""
+"""``myotype verify``: check that a model is what it says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tyro
 
 from myotype.cli.console import progress_bar, say, show_table
 from myotype.errors import extra_for
-from myotype.runtime.bundle import FACTS_FILE
+from myotype.runtime.bundle import FACTS_FILE, bundled_models
 
 if TYPE_CHECKING:
     from myotype.runtime import Bundle
@@ -28,7 +28,7 @@ def run(
     json: bool = False,
     revision: str | None = None,
 ) -> int:
-    """Look over whether a model is what it says: weights, outputs, graph, origin, licence. Exit code 1 if it is not.
+    """Check that a model is what it says: weights, outputs, graph, origin, licence. Exit code 1 if it is not.
 
     Parameters
     ----------
@@ -74,9 +74,10 @@ def _opened(model: str, revision: str | None) -> Iterator[Bundle]:
     from myotype.models import open_model
     from myotype.network.conversion import convert
 
-    is_bundle = Path(model, FACTS_FILE).exists() or not os.path.exists(model)  # noqa: PTH110  (raises on long names)
-    if is_bundle:
+    # These two, unlike their like in pathlib, raise nothing on names that no file can have.
+    there = os.path.exists(model) and model not in bundled_models()  # noqa: PTH110
+    if not there or os.path.exists(os.path.join(model, FACTS_FILE)):  # noqa: PTH110, PTH118
         yield open_model(model, revision=revision)
         return
     with tempfile.TemporaryDirectory() as folder:
-        yield convert(model, Path(folder) / "model")
+        yield convert(model, Path(folder) / "model", revision=revision)

@@ -28,22 +28,14 @@ from myotype.runtime.bundle import (
     read_facts,
     read_json,
 )
-from myotype.runtime.provenance import UNKNOWN, provenance_of_metadata
-
-PICKLED_FILE: Final = "pytorch_model.bin"
-"""Weights beside a ``config.json`` as older programs write them."""
+from myotype.runtime.hub import PICKLE_FILE
+from myotype.runtime.licenses import UNKNOWN, normal
+from myotype.runtime.provenance import provenance_of_metadata
 
 _LOOK_AHEAD: Final = 0.1  # seconds: what the original baseline was trained with
 
 _LARGEST_CARD: Final = 1 << 16
 _LONGEST_NAME: Final = 200
-_SPDX: Final = {
-    name.lower(): name
-    for name in (
-        *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0"),
-        *("CC-BY-NC-SA-4.0", "CC-BY-SA-4.0", "CC0-1.0", "GPL-3.0", "MIT"),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +101,7 @@ def _read_original(path: Path) -> Checkpoint:
             raise ModelError(
                 f"{path}: has no {' and no '.join(missing) or 'sound hyper_parameters'}, so that nothing says what "
                 f"network the weights are for: give the Lightning checkpoint that they were taken from, or put them as "
-                f"{PICKLED_FILE} into a folder with the network's {CONFIG_FILE}"
+                f"{PICKLE_FILE} into a folder with the network's {CONFIG_FILE}"
             )
         _check_names(content["state_dict"], path)
         weights = file.tensors(content["state_dict"])
@@ -134,7 +126,7 @@ def _provenance_of_original(content: Mapping[str, Any], details: dict[str, Any])
         license=published.LICENSE,
         source=f"Converted from {which} of emg2qwerty.",
         citation=published.CITATION,
-        details=details,
+        details={"made by": published.MADE_BY, **details},
     )
 
 
@@ -149,15 +141,21 @@ def _read_folder(folder: Path) -> Checkpoint:
     if file.is_file():
         metadata = check_weights(file)
         weights = _read_safetensors(file)
-    elif (folder / PICKLED_FILE).is_file():
-        file = folder / PICKLED_FILE
+    elif (folder / PICKLE_FILE).is_file():
+        file = folder / PICKLE_FILE
         weights = _read_pickled(file)
     else:
-        raise ModelError(f"{folder}: has no weights: neither {WEIGHTS_FILE} nor {PICKLED_FILE}")
+        raise ModelError(f"{folder}: has no weights: neither {WEIGHTS_FILE} nor {PICKLE_FILE}")
+    noted = provenance_of_metadata(metadata, str(file))
     if (folder / FACTS_FILE).is_file():
         facts = read_facts(folder / FACTS_FILE, config)
+        if noted is not None and noted.license != facts.provenance.license:
+            raise ModelError(
+                f"{folder}: {FACTS_FILE} says that the weights stand under {facts.provenance.license}, but they say "
+                f"themselves that it is {noted.license}: these are not the weights of this bundle"
+            )
         return Checkpoint(config, weights, facts.provenance, facts.look_ahead)
-    provenance = provenance_of_metadata(metadata, str(file)) or _provenance_of_card(folder / CARD_FILE)
+    provenance = noted or _provenance_of_card(folder / CARD_FILE)
     if "source file" not in provenance.details:  # else they say of what file these weights were made
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -183,20 +181,31 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
         return file.tensors(file.content)
 
 
-def _provenance_of_card(path: Path) -> Provenance:
-    """Take the licence from the front matter of a folder's README."""
+def license_of_card(path: Path) -> str:
+    """Read the licence from the front matter of a folder's README; "unknown" where there is none."""
     lines: list[str] = []
     if path.is_file():
         with path.open("rb") as file:
             lines = file.read(_LARGEST_CARD).decode("utf-8-sig", errors="replace").splitlines()
-    name = UNKNOWN
+    stated = {"license": "", "license_name": ""}
     if lines and lines[0].rstrip() == "---":
         for line in takewhile(lambda line: not line.startswith("---"), lines[1:]):
-            stated = re.fullmatch(r"license:\s*([\"']?)([A-Za-z0-9.+-]{1,100})\1\s*(#.*)?", line)
-            if stated is not None:
-                name = _SPDX.get(stated[2].lower(), stated[2])
-    citation = published.CITATION if name == published.LICENSE else ""
-    return Provenance(license=name, source="Loaded from a braindecode folder.", citation=citation)
+            found = re.fullmatch(r"(license|license_name):\s*([\"']?)([A-Za-z0-9.+-]{1,100})\2\s*(#.*)?", line)
+            if found is not None:
+                stated[found[1]] = found[3]
+    return normal(stated["license_name"] if stated["license"] == "other" else stated["license"])
+
+
+def _provenance_of_card(path: Path) -> Provenance:
+    """Say what a folder's card says: the licence; what the weights were made from is not known."""
+    name = license_of_card(path)
+    said = "which states no licence" if name == UNKNOWN else "whose card states the licence"
+    return Provenance(
+        license=name,
+        source=f"Loaded from a braindecode folder, {said}.",
+        # braindecode puts this licence on every network of the kind, and the network is that paper's in any case.
+        citation=published.CITATION if name == published.LICENSE else "",
+    )
 
 
 def _check_names(weights: Iterable[object], path: Path) -> None:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Unpack
 
-from myotype.errors import InputError
 from myotype.network.checkpoints import read_checkpoint
 from myotype.network.emg2qwerty import EMG2QwertyNet
 from myotype.network.exporting import export
 from myotype.network.loading import filled
-from myotype.runtime import Bundle, published
+from myotype.runtime import Bundle, Provenance
 from myotype.runtime.hub import HubOptions
+from myotype.runtime.licenses import UNKNOWN, normal
 
 
 def convert_checkpoint(path: str | os.PathLike[str]) -> EMG2QwertyNet:
@@ -66,26 +66,23 @@ def convert(
     Raises
     ------
     InputError
-        If published weights are to be given another licence.
+        If published weights, or what was made from them, are to be given another licence.
     ModelError
         If the source cannot be read or does not hold such a network.
     OutputError
         If the folder cannot be written.
     """
     network = EMG2QwertyNet.from_pretrained(source, **hub)
-    provenance = network.provenance
-    if provenance is None:
-        raise TypeError("a network that was loaded has a provenance")
-    if license is not None and published.is_claimed(provenance) and license != provenance.license:
-        raise InputError(f"{source}: these are the published weights: they stay under {provenance.license}")
+    provenance = network.provenance or Provenance(license=UNKNOWN, source="")
     versions = {
+        "changes": "none of the numbers; written as safetensors and ONNX, the head as final_layer",
         "converted": datetime.now(tz=UTC).date().isoformat(),
         "converted by": f"myotype {metadata.version('myotype')}, torch {metadata.version('torch')}",
     }
-    provenance = replace(
+    stated = replace(
         provenance,
-        license=provenance.license if license is None else license,
+        license=provenance.license if license is None else normal(license),
         source=provenance.source if origin is None else origin,
         details={**provenance.details, **versions},
     )
-    return export(network, folder, provenance=provenance)
+    return export(network, folder, provenance=stated)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import copy
-import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Final
 
 import onnx
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from myotype.errors import InputError, ModelError
+from myotype.errors import InputError, ModelError, OutputError
 from myotype.network.emg2qwerty import EMG2QwertyNet
 from myotype.network.graph import streaming_graph
+from myotype.network.loading import check_weights, expected_entries
+from myotype.network.origins import DIGEST, check_license, settled
 from myotype.runtime import Bundle, Provenance
-from myotype.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Facts, writing_bundle
-from myotype.runtime.provenance import UNKNOWN, provenance_metadata
-
-DIGEST: Final = "weights SHA-256"
-"""The detail of a provenance that says which weights it tells of."""
+from myotype.runtime.bundle import GRAPH_FILE, LONGEST_LOOK_AHEAD, WEIGHTS_FILE, Facts, writing_bundle
+from myotype.runtime.licenses import UNKNOWN, normal
+from myotype.runtime.provenance import provenance_metadata
 
 _NOT_STATED: Final = Provenance(
     license=UNKNOWN,
@@ -58,8 +60,11 @@ def export(
     Raises
     ------
     InputError
-        If the network's window is not a whole number of hops, its activation cannot be written, or the provenance has
-        a licence that is no name or texts beyond all measure.
+        If the network's window is not a whole number of hops, its activation cannot be written, the provenance has a
+        licence that is no name or texts beyond all measure, or it puts published weights, or what was made from them,
+        under another licence.
+    ModelError
+        If the weights are no longer those of the configuration, or not finite.
     OutputError
         If the folder cannot be written.
     """
@@ -68,7 +73,11 @@ def export(
     graph = streaming_graph(network)  # which says what cannot be exported: before anything is written
     spectrogram = network.spectrogram
     weights = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
-    provenance = _checked(provenance or _own_provenance(network, weights), weights)
+    check_weights(expected_entries(type(network), network.get_config()), weights, str(folder))
+    provenance = _provenance(network, provenance, weights)
+    look_ahead = network.look_ahead if look_ahead is None else look_ahead
+    if not 0 <= look_ahead <= LONGEST_LOOK_AHEAD:
+        raise InputError(f"look_ahead={look_ahead}: give seconds from 0 to {LONGEST_LOOK_AHEAD}")
     facts = Facts(
         architecture=type(network).__name__,
         sfreq=network.sfreq,
@@ -76,39 +85,29 @@ def export(
         hop_length=network.hop_length,
         receptive_field=network.receptive_field,
         warmup_frames=network.context_frames + spectrogram.n_fft // spectrogram.hop_length - 1,
-        look_ahead=network.look_ahead if look_ahead is None else look_ahead,
+        look_ahead=look_ahead,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds=network.multiply_adds,
         precision="float32",
         provenance=provenance,
     )
     with writing_bundle(folder, network.get_config(), facts) as temporary:
-        save_file(weights, temporary / WEIGHTS_FILE, metadata=provenance_metadata(provenance))
+        try:
+            save_file(weights, temporary / WEIGHTS_FILE, metadata=provenance_metadata(provenance))
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OutputError(f"cannot write {folder}: {error}") from error
         onnx.save(graph, str(temporary / GRAPH_FILE))
-    return Bundle.open(folder)
+    return Bundle.open(Path(folder).resolve())  # a path, so that a folder called as a bundled model is itself
 
 
-def digest_of(weights: Mapping[str, Tensor]) -> str:
-    """Give the SHA-256 of weights: of names, number formats, shapes and bytes, whatever file they lie in."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(weights.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _checked(provenance: Provenance, weights: Mapping[str, Tensor]) -> Provenance:
-    """Note which weights a provenance tells of, and refuse one that could not be read again."""
+def _provenance(network: EMG2QwertyNet, stated: Provenance | None, weights: Mapping[str, Tensor]) -> Provenance:
+    """Say where weights come from as they are now, and refuse what could not be read again."""
+    if stated is not None:
+        check_license(stated.license, network.provenance, weights)
+        stated = replace(stated, details={name: value for name, value in stated.details.items() if name != DIGEST})
+    provenance = settled(stated or network.provenance or _NOT_STATED, weights)
     try:
-        Provenance.from_json(asdict(provenance), "provenance")
-    except ModelError as error:
-        raise InputError(str(error)) from error
-    return replace(provenance, details={**provenance.details, DIGEST: digest_of(weights)})
-
-
-def _own_provenance(network: EMG2QwertyNet, weights: Mapping[str, Tensor]) -> Provenance:
-    """Give what a network says of itself, which is not the whole truth if its weights were changed since."""
-    if network.provenance is None:
-        return _NOT_STATED
-    loaded = network.provenance.details.get(DIGEST)
-    return network.provenance if loaded in (None, digest_of(weights)) else network.provenance.after_change()
+        Provenance.from_json(json.loads(json.dumps(asdict(provenance), allow_nan=False).encode()), "provenance")
+    except (ModelError, TypeError, ValueError) as error:
+        raise InputError(f"the provenance cannot be written: {error}") from error
+    return replace(provenance, license=normal(provenance.license))

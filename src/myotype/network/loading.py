@@ -14,17 +14,17 @@ from torch import Tensor
 
 from myotype.errors import InputError, ModelError
 from myotype.network.checkpoints import Checkpoint, read_checkpoint
-from myotype.network.exporting import DIGEST, digest_of
+from myotype.network.origins import settled
 from myotype.network.pretrained import PretrainedNetwork
-from myotype.runtime import Provenance, published
 from myotype.runtime.bundle import FACTS_FILE
 from myotype.runtime.hub import HubOptions
 from myotype.runtime.locating import locate
-from myotype.runtime.provenance import tell_terms
+from myotype.runtime.provenance import printable, tell_terms
 
 Network = TypeVar("Network", bound=PretrainedNetwork)
 
 _NAMES_SHOWN: Final = 8
+_LONGEST_NAME: Final = 200
 
 
 def expected_entries(kind: type[PretrainedNetwork], config: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -54,10 +54,7 @@ def load(kind: type[Network], model: str | os.PathLike[str], hub: HubOptions, **
                 details={"Hub repository": repo_id, "Hub commit": commit, **provenance.details},
             ),
         )
-    network = filled(kind, checkpoint, os.fspath(model), **overrides)
-    if network.provenance is not None:
-        tell_terms(os.fspath(model), network.provenance)
-    return network
+    return filled(kind, checkpoint, os.fspath(model), **overrides)
 
 
 def filled(kind: type[Network], checkpoint: Checkpoint, where: str, **overrides: Any) -> Network:
@@ -91,6 +88,13 @@ def filled(kind: type[Network], checkpoint: Checkpoint, where: str, **overrides:
     if unknown:
         raise InputError(f"{kind.__name__} knows no {', '.join(sorted(unknown))}")
     weights = {kind.mapping.get(name, name): tensor for name, tensor in checkpoint.weights.items()}
+    if len(weights) < len(checkpoint.weights):
+        both = next(
+            f"{name} and {own}" for name, own in kind.mapping.items() if {name, own} <= checkpoint.weights.keys()
+        )
+        raise ModelError(f"{where}: holds {both}, which are names of the same weight")
+    if ("n_times" in overrides) != ("input_window_seconds" in overrides):  # one follows from the other
+        overrides = {"n_times": None, "input_window_seconds": None, **overrides}
     config = {**checkpoint.config, **overrides}
     try:
         expected = expected_entries(kind, config)
@@ -98,52 +102,42 @@ def filled(kind: type[Network], checkpoint: Checkpoint, where: str, **overrides:
         if not overrides:
             raise
         raise InputError(f"{where}, with other arguments than the stored: {error}") from error
-    _check(expected, weights, where)
+    check_weights(expected, weights, where)
     network = kind.from_config(config)
     network.load_state_dict(weights)
-    provenance = _inherited(checkpoint.provenance, weights)
-    network.provenance = replace(provenance, details={**provenance.details, DIGEST: digest_of(weights)})
+    network.provenance = settled(checkpoint.provenance, weights)
+    tell_terms(where, network.provenance)
     network.look_ahead = checkpoint.look_ahead
-    if n_outputs is not None and n_outputs != checkpoint.config["n_outputs"]:
+    before = network.get_config()["n_outputs"]
+    if n_outputs is not None and n_outputs != before:
         network.reset_head(n_outputs)
         sys.stderr.write(
-            f"{where}: a new head of {n_outputs} outputs, with random weights, in the place of that of "
-            f"{checkpoint.config['n_outputs']}\n"
+            f"{printable(where)}: a new head of {n_outputs} outputs, with random weights, in the place of that of "
+            f"{before}\n"
         )
     return network.eval()
 
 
-def first_layer_statistics(weights: Mapping[str, Tensor]) -> tuple[float, float] | None:
-    """Give the means of the first normalisation's running mean and variance, by which published weights are known."""
-    names = ("model.0.batch_norm.running_mean", "model.0.batch_norm.running_var")
-    if not all(name in weights for name in names):
-        return None
-    mean, variance = (float(weights[name].double().mean()) for name in names)
-    return mean, variance
+def check_weights(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
+    """Refuse weights that are not those of the network.
 
-
-def _inherited(provenance: Provenance, weights: Mapping[str, Tensor]) -> Provenance:
-    """Give published weights their licence and citation, whatever came with them."""
-    statistics = first_layer_statistics(weights)
-    if not published.is_claimed(provenance) and (statistics is None or not published.are_generic(*statistics)):
-        return provenance
-    return replace(
-        provenance, license=published.LICENSE, citation=provenance.citation or published.CITATION, simulated=False
-    )
-
-
-def _check(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str) -> None:
-    """Refuse weights that are not those of the network."""
+    Raises
+    ------
+    ModelError
+        If any are missing, unknown, of another shape or number format, not finite, or negative variances.
+    """
     wrong = [f"{name} is missing" for name in expected if name not in found]
-    wrong += [f"{name} is unknown" for name in found if name not in expected]
-    for name in expected.keys() & found.keys():
-        one, other = expected[name], found[name]
+    wrong += [f"{name[:_LONGEST_NAME]} is unknown" for name in found if name not in expected]
+    for name, one in expected.items():
+        other = found.get(name, one)
         if one.shape != other.shape:
             wrong.append(f"{name} has shape {tuple(other.shape)}, not {tuple(one.shape)}")
         elif one.dtype != other.dtype:
-            wrong.append(f"{name} is {other.dtype}, not {one.dtype}".replace("torch.", ""))
-        elif not torch.isfinite(other).all():
+            wrong.append(f"{name} is {other.dtype}, not {one.dtype}: save it so first".replace("torch.", ""))
+        elif not other.is_meta and not torch.isfinite(other).all():
             wrong.append(f"{name} has values that are NaN or infinite")
+        elif not other.is_meta and name.endswith("running_var") and (other < 0).any():
+            wrong.append(f"{name} has negative variances")
     if not wrong:
         return
     more = f"; and {len(wrong) - _NAMES_SHOWN} more" if len(wrong) > _NAMES_SHOWN else ""

@@ -44,7 +44,11 @@ _RELEASE: Final[dict[str, Any]] = {
 
 # What a network is built of must be bounded before one is built: of these numbers the weights bear out only a part.
 _LARGEST_COUNT: Final = 1_000_000
-_LARGEST_N_FFT: Final = 4096  # two seconds; the transform's own table grows with its square
+_LARGEST: Final = {
+    "n_fft": 4096,  # two seconds; the transform's own table grows with its square
+    "n_chans": 4096,  # as a bundle allows
+    "num_bands": 64,  # each is a network of its own
+}
 _LONGEST_LIST: Final = 100
 _COUNTS: Final = ("n_outputs", "n_chans", "num_bands", "electrodes_per_band", "n_fft", "hop_length", "kernel_width")
 _LISTS: Final = {"mlp_features": 1, "block_channels": 1, "rotation_offsets": -_LARGEST_COUNT}
@@ -84,7 +88,7 @@ def check_sizes(config: Mapping[str, Any], where: str) -> None:
         If a number or list is of the wrong kind or beyond all measure.
     """
     for name in _COUNTS:
-        largest = _LARGEST_N_FFT if name == "n_fft" else _LARGEST_COUNT
+        largest = _LARGEST.get(name, _LARGEST_COUNT)
         value = config.get(name)
         if value is None:  # absent or null: that is the network's business
             continue

@@ -7,18 +7,26 @@ from __future__ import annotations
 import copy
 import inspect
 import os
+import sys
 import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from torch import nn
 
 from myotype.errors import ModelError
 from myotype.network.layers import LogSpectrogram
-from myotype.runtime import Bundle, Provenance
+from myotype.runtime import Bundle, Provenance, published
 from myotype.runtime.hub import HubOptions, upload
+
+_ORIGINAL: Final = Provenance(
+    license=published.LICENSE,
+    source="Loaded from a state dict with the names of the original emg2qwerty release.",
+    citation=published.CITATION,
+    details={"made by": published.MADE_BY},
+)
 
 
 class PretrainedNetwork(nn.Module):
@@ -136,6 +144,8 @@ class PretrainedNetwork(nn.Module):
         """
         from myotype.network.exporting import export
 
+        if self.provenance is None:
+            sys.stderr.write(f"{folder}: saved with the licence unknown; set network.provenance to state it\n")
         return export(self, folder)  # type: ignore[arg-type]  # the one network that there is so far
 
     def push_to_hub(
@@ -196,6 +206,8 @@ class PretrainedNetwork(nn.Module):
     ) -> Any:
         """Take weights, under the names here or under those of the original release (see `mapping`).
 
+        The original's names are a sign of its weights: `provenance` then says that they are under its licence.
+
         Parameters
         ----------
         state_dict
@@ -228,6 +240,7 @@ class PretrainedNetwork(nn.Module):
             # What torch notes of the versions of its modules goes with the weights.
             renamed._metadata = getattr(state_dict, "_metadata", None)  # type: ignore[attr-defined]
             state_dict = renamed
+            self.provenance = _ORIGINAL
         incompatible = super().load_state_dict(state_dict, strict, assign)
         if assign:
             for module in self.modules():

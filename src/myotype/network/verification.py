@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -13,12 +14,13 @@ import torch
 from torch import Tensor
 
 from myotype.errors import ModelError
-from myotype.network.checkpoints import read_checkpoint
+from myotype.network.checkpoints import license_of_card, read_checkpoint
 from myotype.network.emg2qwerty import EMG2QwertyNet
-from myotype.network.exporting import DIGEST, digest_of
-from myotype.network.loading import expected_entries, first_layer_statistics
+from myotype.network.loading import expected_entries
+from myotype.network.origins import DIGEST, are_published, descend, digest_of, first_layer_statistics
 from myotype.runtime import Bundle, Engine, published
-from myotype.runtime.provenance import UNKNOWN
+from myotype.runtime.bundle import CARD_FILE
+from myotype.runtime.licenses import UNKNOWN, normal
 
 TOLERANCE: Final = 1e-4
 """How far log-probabilities of two ways to the same result may be apart."""
@@ -122,16 +124,15 @@ def _facts(bundle: Bundle, network: EMG2QwertyNet) -> Iterator[Check]:
 
 @torch.inference_mode()
 def _outputs(bundle: Bundle, network: EMG2QwertyNet) -> Iterator[Check]:
-    facts = bundle.facts
-    n_samples = max(_N_SAMPLES, facts.receptive_field + 100 * facts.hop_length)
-    noise = np.random.default_rng(0).standard_normal((n_samples, facts.n_chans), dtype=np.float32)
+    n_samples = max(_N_SAMPLES, network.receptive_field + 100 * network.hop_length)
+    noise = np.random.default_rng(0).standard_normal((n_samples, network.n_chans), dtype=np.float32)
     signals = {"noise of 12 uV": 12 * noise, "silence": 0 * noise, "noise of 1 mV": 1000 * noise}
-    n_frames = (n_samples - facts.receptive_field) // facts.hop_length + 1
-    expected = (1, n_frames, bundle.config["n_outputs"])
+    n_frames = (n_samples - network.receptive_field) // network.hop_length + 1
+    expected = (1, n_frames, network.n_outputs)
     whole = {name: _whole(network, signal) for name, signal in signals.items()}
     found = {tuple(output.shape) for output in whole.values()}
     yield Check(
-        f"output for (1, {facts.n_chans}, {n_samples})",
+        f"output for (1, {network.n_chans}, {n_samples})",
         str(expected),
         ", ".join(map(str, found)),
         "ok" if found == {expected} else "FAILED",
@@ -149,15 +150,16 @@ def _outputs(bundle: Bundle, network: EMG2QwertyNet) -> Iterator[Check]:
         graph = {name: engine.step([engine.stream()], [signal])[0][None] for name, signal in signals.items()}
     except ModelError as error:
         yield Check("ONNX graph = PyTorch", f"to {TOLERANCE:g}", str(error), "FAILED")
-    else:
-        yield _close("ONNX graph = PyTorch", whole, graph)
+        return
+    yield _close("ONNX graph = PyTorch", whole, graph)
     yield _operators(bundle)
 
 
 def _whole(network: EMG2QwertyNet, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     x = torch.from_numpy(signal.T[None].copy())
     features, _ = network.encode(x)
-    return _emissions(network, features)
+    emissions: npt.NDArray[np.float32] = network.final_layer(features).log_softmax(-1).numpy()
+    return emissions
 
 
 def _pieces(network: EMG2QwertyNet, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -167,11 +169,6 @@ def _pieces(network: EMG2QwertyNet, signal: npt.NDArray[np.float32]) -> npt.NDAr
         outputs.append(output.log_softmax(-1))
         start += length
     return torch.cat(outputs, dim=1).numpy()
-
-
-def _emissions(network: EMG2QwertyNet, features: Tensor) -> npt.NDArray[np.float32]:
-    emissions: npt.NDArray[np.float32] = network.final_layer(features).log_softmax(-1).numpy()
-    return emissions
 
 
 def _close(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> Check:
@@ -195,25 +192,28 @@ def _operators(bundle: Bundle) -> Check:
 
 
 def _origin(bundle: Bundle, weights: Mapping[str, Tensor]) -> Iterator[Check]:
-    details = bundle.facts.provenance.details
+    provenance = bundle.facts.provenance
+    details = provenance.details
     stated, found = details.get(DIGEST), digest_of(weights)
     if stated is None:
         yield Check("SHA-256 of the weights", "", found, "shown")
     else:
         yield _compare("SHA-256 of the weights", stated, found)
-    size, sha256 = details.get("source size"), details.get("source SHA-256")
     if "source file" in details:
-        original = (size, sha256) == (published.CHECKPOINT_SIZE, published.CHECKPOINT_SHA256)
-        what = "the published generic checkpoint" if original else "not the published checkpoint"
-        yield Check("source file", "", f"{what}: {size} bytes, SHA-256 {sha256}", "ok" if original else "shown")
+        size, sha256 = details.get("source size"), details.get("source SHA-256")
+        text = f"{details['source file']}: {size} bytes, SHA-256 {sha256}"
+        if (size, sha256) == (published.CHECKPOINT_SIZE, published.CHECKPOINT_SHA256):
+            yield Check("source file", "", f"the published generic checkpoint, {text}", "ok")
+        else:
+            yield Check("source file", "", text, "shown")
     statistics = first_layer_statistics(weights)
     if statistics is None:
         return
     text = f"mean {statistics[0]:.3f}, variance {statistics[1]:.3f}"
     known = f"mean {published.RUNNING_MEAN}, variance {published.RUNNING_VAR}"
-    if published.are_generic(*statistics):
+    if are_published(weights):
         yield Check("first layer's statistics", known, f"{text}: the published generic weights", "ok")
-    elif published.is_claimed(bundle.facts.provenance):
+    elif published.is_claimed(provenance):
         yield Check("first layer's statistics", known, text, "FAILED")
     else:
         yield Check("first layer's statistics", "", f"{text}: not the published generic weights", "shown")
@@ -221,18 +221,22 @@ def _origin(bundle: Bundle, weights: Mapping[str, Tensor]) -> Iterator[Check]:
 
 def _terms(bundle: Bundle, weights: Mapping[str, Tensor]) -> Iterator[Check]:
     provenance = bundle.facts.provenance
-    statistics = first_layer_statistics(weights)
-    inherited = published.is_claimed(provenance) or (statistics is not None and published.are_generic(*statistics))
+    inherited = descend(provenance, weights)
     if inherited:
         yield _compare("licence", published.LICENSE, provenance.license)
     else:
-        stated = provenance.license != UNKNOWN
+        stated = normal(provenance.license) != UNKNOWN
         yield Check("licence", "stated", provenance.license, "ok" if stated else "FAILED")
     cited = bool(provenance.citation.strip())
-    if inherited or published.is_derived(provenance) or provenance.is_noncommercial:
+    if inherited or provenance.is_noncommercial:
         yield Check("citation", "present", "present" if cited else "none", "ok" if cited else "FAILED")
     else:
         yield Check("citation", "", "present" if cited else "none asked for", "shown")
-    card = bundle.folder / "README.md"
-    named = card.is_file() and provenance.license.lower() in card.read_text(encoding="utf-8", errors="replace").lower()
-    yield Check("model card", "names the licence", "does" if named else "does not", "ok" if named else "FAILED")
+    on_card = license_of_card(bundle.folder / CARD_FILE)
+    verdict: Verdict = "ok" if _plain(on_card) == _plain(normal(provenance.license)) else "FAILED"
+    yield Check("model card's licence", provenance.license, on_card, verdict)
+
+
+def _plain(license: str) -> str:  # noqa: A002  (what everybody calls it)
+    """Spell a licence as front matters can."""
+    return re.sub(r"[^a-z0-9.]+", "-", license.lower()).strip("-.")[:64]

@@ -25,6 +25,10 @@ CARD_FILE: Final = "README.md"
 LICENSE_FILE: Final = "LICENSE"
 
 FORMAT_VERSION: Final = 1
+
+LONGEST_LOOK_AHEAD: Final = 60
+"""Seconds."""
+
 _LARGEST_JSON: Final = 1 << 20
 _ASSETS: Final = Path(__file__).parents[1] / "assets"
 
@@ -109,10 +113,19 @@ class Bundle:
         ModelError
             If there is no such folder, or it is incomplete or malformed.
         """
-        folder = bundled_folder(os.fspath(model)) if model in bundled_models() else Path(model)
+        folder = bundled_folder(model) if isinstance(model, str) and model in bundled_models() else Path(model)
+        if os.path.isfile(folder):  # noqa: PTH113  (as below)
+            raise ModelError(f"{folder}: a file; a model is a folder, which `myotype convert` makes of a checkpoint")
         if not os.path.isdir(folder):  # noqa: PTH112  (Path.is_dir raises on names that are too long)
             names = ", ".join(bundled_models())
             raise ModelError(f"{model}: no such model; give the folder of a bundle, or one of: {names}")
+        try:
+            return cls._read(folder)
+        except OSError as error:
+            raise ModelError(f"{folder}: cannot be read: {error.strerror or error}") from error
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
         missing = [
             name for name in (CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE) if not (folder / name).is_file()
         ]
@@ -246,7 +259,7 @@ def _check_types(path: Path, facts: Mapping[str, Any]) -> None:
         ("hop_length", 1, 1e6, int),
         ("receptive_field", 1, 1e8, int),
         ("warmup_frames", 0, 1e6, int),
-        ("look_ahead", 0, 60, float),
+        ("look_ahead", 0, LONGEST_LOOK_AHEAD, float),
         ("parameters", 0, math.inf, int),
         ("multiply_adds", 0, math.inf, int),
     ):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from myotype.keyboard import N_LABELS
 from myotype.runtime import published
-from myotype.runtime.licenses import hub_name, license_url
-from myotype.runtime.provenance import UNKNOWN, Provenance
+from myotype.runtime.licenses import UNKNOWN, hub_name, license_url, normal, spdx
+from myotype.runtime.provenance import Provenance
 
 if TYPE_CHECKING:
     from myotype.runtime.bundle import Facts
@@ -48,6 +48,20 @@ print(transcript.text)
 FOLDER is the folder that this card lies in, or the name of its repository on the Hugging Face Hub.
 """
 
+_USE_IN_PYTORCH: Final = """\
+## How to use
+
+myotype's transcriber does not take it: that wants 99 labels and 32 channels. In PyTorch:
+
+```python
+from myotype.network import EMG2QwertyNet
+
+network = EMG2QwertyNet.from_pretrained("FOLDER")
+```
+
+FOLDER is the folder that this card lies in, or the name of its repository on the Hugging Face Hub.
+"""
+
 _BRAINDECODE: Final = """\
 `config.json` and `model.safetensors` load in braindecode's class of the same name, `EMG2QwertyNet`, as they are.
 """
@@ -62,9 +76,10 @@ keystrokes are secrets, and so is a recording of the muscles that made them.
 _PUBLISHED: Final = """\
 ## Published results
 
-Of the emg2qwerty release, as Sivakumar et al. (2024) published them: myotype did not measure them, and they tell of
-this model only as far as its weights are the released ones. Character error rates in percent of whole recordings of
-eight held-out people, mean ± standard deviation over people; the 6-gram is a language model of characters.
+Of the emg2qwerty release, as Sivakumar et al. (2024) published them. WHOSE
+
+Character error rates in percent of whole recordings of eight held-out people, mean ± standard deviation over people;
+the 6-gram is a language model of characters.
 
 | | validation, greedy | test, greedy | validation, 6-gram | test, 6-gram |
 |---|---|---|---|---|
@@ -74,10 +89,18 @@ ROWS
 does not match these results: it is close to the row of one person with random init.
 """
 
+_OF_THESE_WEIGHTS: Final = """\
+myotype did not measure them, and
+they tell of this model only as far as its weights are the released ones."""
+
+_OF_OTHERS: Final = """\
+**They are not results of this
+model**, but of that release's network of 5,293,315 parameters."""
+
 _INHERITED: Final = """\
 ## Licence
 
-Derived from the emg2qwerty release by Sivakumar et al. (NeurIPS 2024,
+ORIGIN emg2qwerty release by Sivakumar et al. (NeurIPS 2024,
 [arXiv 2410.20081](https://arxiv.org/abs/2410.20081)), and under its licence,
 [CC BY-NC-SA 4.0](LICENSE_URL):
 name that source and what you changed (what was changed so far stands below), make no commercial use of the weights, and
@@ -101,26 +124,29 @@ def model_card(name: str, config: Mapping[str, Any], facts: Facts) -> str:
     """
     provenance = facts.provenance
     derived = published.is_derived(provenance)
-    same_size = derived and facts.parameters == published.PARAMETERS  # of any other network the results tell nothing
+    known = published.is_named(provenance) and facts.parameters == published.PARAMETERS
+    runs = (config.get("n_outputs"), facts.n_chans) == (N_LABELS, 32)  # what the transcriber takes
     sections = [
         _front_matter(facts) + f"\n# {_text(name)}\n",
-        "Reads keystrokes from the surface EMG of both wrists, with myotype.\n",
+        "Reads keystrokes from the surface EMG of both wrists, with myotype.\n" if runs else "A network of myotype.\n",
     ]
     if provenance.simulated:
         sections.append(_SIMULATED)
-    sections += [_table(_facts(config, facts)), _USE]
+    sections += [_table(_facts(config, facts)), _USE if runs else _USE_IN_PYTORCH]
     if facts.architecture == "EMG2QwertyNet":
         sections.append(_BRAINDECODE)
     sections.append(_INTENDED)
-    if same_size:
-        rows = "\n".join(f"| {' | '.join(row)} |" for row in published.RESULTS)
-        sections.append(_PUBLISHED.replace("ROWS", rows))
-    sections.append(_limits(config, facts, results=same_size))
     if derived:
-        sections.append(_INHERITED.replace("LICENSE_URL", license_url(published.LICENSE)))
+        rows = "\n".join(f"| {' | '.join(row)} |" for row in published.RESULTS)
+        sections.append(_PUBLISHED.replace("ROWS", rows).replace("WHOSE", _OF_THESE_WEIGHTS if known else _OF_OTHERS))
+    sections.append(_limits(config, facts, results=known))
+    if derived:
+        origin = "Derived from the" if published.is_named(provenance) else "Made by the training code of the"
+        url = license_url(published.LICENSE)
+        sections.append(_INHERITED.replace("ORIGIN", origin).replace("LICENSE_URL", url))
     written_by = ("written by", f"myotype {metadata.version('myotype')}")
-    origin = [("source", provenance.source), *provenance.details.items(), written_by]
-    sections.append("## Where it comes from\n\n" + _table([(_text(key), _text(value)) for key, value in origin]))
+    made = [("source", provenance.source), *_flat(provenance.details), written_by]
+    sections.append("## Where it comes from\n\n" + _table([(_text(key), _text(value)) for key, value in made]))
     if provenance.citation.strip():
         sections.append("## Citation\n\n" + _fenced(provenance.citation))
     return "\n".join(sections)
@@ -148,10 +174,10 @@ def architecture_in_words(config: Mapping[str, Any]) -> list[str]:
 
 
 def _front_matter(facts: Facts) -> str:
-    known = hub_name(facts.provenance.license)
+    known = hub_name(spdx(facts.provenance.license) or "")
     if known is not None:
         terms = [f"license: {known}"]
-    elif facts.provenance.license.strip().lower() in ("", UNKNOWN):
+    elif normal(facts.provenance.license) == UNKNOWN:
         terms = ["license: unknown"]
     else:
         terms = ["license: other", f"license_name: {_slug(facts.provenance.license).lower()}"]
@@ -175,7 +201,7 @@ def _facts(config: Mapping[str, Any], facts: Facts) -> list[tuple[str, str]]:
 
 
 def _terms(provenance: Provenance) -> str:
-    if provenance.license.strip().lower() in ("", UNKNOWN):
+    if normal(provenance.license) == UNKNOWN:
         return "unknown: nobody has said how these weights may be used; ask whoever made them"
     name, url = _text(provenance.license), license_url(provenance.license)
     return (f"[{name}]({url})" if url else name) + (": no commercial use" if provenance.is_noncommercial else "")
@@ -198,6 +224,14 @@ def _limits(config: Mapping[str, Any], facts: Facts, *, results: bool) -> str:
         f"- A recording's first {facts.receptive_field / facts.sfreq:.2f} s are not read, nor are keys in its last "
         f"{facts.look_ahead:g} s.\n"
     )
+
+
+def _flat(details: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Put what a changed model was made from into rows of its own."""
+    rows: list[tuple[str, Any]] = []
+    for key, value in details.items():
+        rows += _flat(value, "before: ") if before == "" and isinstance(value, dict) else [(f"{before}{key}", value)]
+    return rows
 
 
 def _labels(config: Mapping[str, Any]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +22,18 @@ MOST_THREADS: Final = 256
 
 _MOST_FRAMES: Final = 256
 """Frames in one call of the graph: larger blocks need more memory and are no faster."""
+
+_LARGEST_INPUT: Final = 64 << 20
+"""Bytes that one stream may give to a call of the graph: its state, and samples of a few hops."""
+
+_LARGEST_GRAPH: Final = (1 << 31) - 1
+"""Bytes of a graph's file: what protobuf allows."""
+
+_MOST_AXES: Final = 8
+"""Axes of a state with its batch: many more than are needed, and fewer than NumPy knows."""
+
+_ELSEWHERE: Final = b"location"
+"""What stands in the file of every graph that keeps tensors in other files: ONNX calls their path so."""
 
 
 class EngineStream:
@@ -79,13 +94,22 @@ class Engine:
 
     def _check_graph(self, inputs: list[tuple[str, list[Any]]]) -> None:
         """Refuse a graph that does not do what the bundle says: found out by its shapes and by one step."""
-        fixed = all(isinstance(size, int) for shape in self._state_shapes for size in shape)
+        states = self._state_shapes
+        sizes = [size for shape in states for size in shape]
+        fixed = all(isinstance(size, int) for size in sizes) and max(map(len, states), default=0) < _MOST_AXES
         outputs = len(self._session.get_outputs())
         name, shape = inputs[0] if inputs else ("", [])
         named = name == "samples" and len(shape) == 3 and shape[1] == self.facts.n_chans
         if not (named and fixed and outputs == len(inputs)):
             raise ModelError(f"{self.bundle.graph}: not a streaming graph for {self.facts.n_chans} channels")
         hops = 3
+        samples = hops * self.facts.hop_length * self.facts.n_chans
+        taken = 4 * (samples + sum(math.prod(max(size, 1) for size in shape) for shape in states))
+        if taken > _LARGEST_INPUT:
+            raise ModelError(
+                f"{self.bundle.graph}: the state of a stream and {hops} hops of samples take {taken} bytes; "
+                f"{_LARGEST_INPUT} are the most that is run"
+            )
         emissions = self._run(
             [self.stream()], np.zeros((1, hops * self.facts.hop_length, self.facts.n_chans), np.float32)
         )
@@ -184,7 +208,32 @@ def _drop_warmup(stream: EngineStream, frames: FloatArray) -> FloatArray:
     return frames[dropped:]
 
 
+def _check_file(graph: Path) -> None:
+    """Refuse a graph that is too large to be one, or that would have ONNX Runtime read other files.
+
+    Its versions up to 1.23 read whatever file of this machine such a graph names. The key that the name stands under is
+    looked for as bytes, anywhere: protobuf has several ways to write a length, but only one to write a text. In the
+    graphs that are written here, nothing is called so.
+    """
+    try:
+        with graph.open("rb") as file:
+            size = graph.stat().st_size
+            if size > _LARGEST_GRAPH:
+                raise ModelError(f"{graph}: {size} bytes are too many for a graph: convert or download it again")
+            if size == 0:  # which cannot be mapped
+                raise ModelError(f"{graph}: not a graph that can be run: it is empty; convert or download it again")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                elsewhere = content.find(_ELSEWHERE) >= 0
+    except OSError as error:
+        raise ModelError(f"{graph}: the graph cannot be read: {error.strerror or error}") from error
+    if elsewhere:
+        raise ModelError(
+            f"{graph}: the graph keeps tensors in other files, which are not read: use one that has all in itself"
+        )
+
+
 def _open_session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:
+    _check_file(bundle.graph)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -200,4 +249,6 @@ def _open_session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:
             disabled_optimizers=["SkipLayerNormFusion"],
         )
     except Exception as error:  # onnxruntime's errors have no common base but Exception
-        raise ModelError(f"{bundle.graph}: not a graph that can be run: {error}") from error
+        raise ModelError(
+            f"{bundle.graph}: not a graph that can be run: {error}; convert or download it again"
+        ) from error

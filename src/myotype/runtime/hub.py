@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import responses
 from importlib import metadata
 from json import JSONDecodeError
@@ -45,6 +46,8 @@ _REPO_ID: Final = re.compile(rf"(?!.*(?:--|\.\.))(?!.*\.git$){_PART}/{_PART}", r
 
 _LOG_IN: Final = "log in (`hf auth login`) or set HF_TOKEN"
 _ELSEWHERE: Final = "or download its files elsewhere and give their folder"
+
+_told: set[tuple[str, str]] = set()
 
 
 class HubOptions(TypedDict, total=False):
@@ -84,11 +87,15 @@ class Snapshot:
         Its repository, "owner/name".
     commit
         The commit's hash.
+    whole
+        Whether each file that the folder lacks is known to be absent. It is not where another program has filled the
+        cache with what it needed itself, and the Hub cannot be asked for the rest.
     """
 
     folder: Path
     repo_id: str
     commit: str
+    whole: bool = True
 
 
 def is_repo_id(name: str) -> bool:
@@ -110,7 +117,8 @@ def download(
 ) -> Snapshot:
     """Download a model: configuration, weights, card and licence, and of a bundle the graph. No other file is fetched.
 
-    What the cache has is not downloaded again. Where the Hub cannot be reached, the cache alone is used.
+    What the cache has is not downloaded again. Where the Hub cannot be reached, the cache alone is used; if that lacks
+    the card, which may say under which licence plain weights stand, stderr says so.
 
     Parameters
     ----------
@@ -150,16 +158,32 @@ def download(
     # The weights come last: where they are in the cache, everything else has been asked for.
     for name in (CARD_FILE, LICENSE_FILE):
         source.fetch(name, commit)
-    if source.fetch(FACTS_FILE, commit) is not None:
+    facts = source.fetch(FACTS_FILE, commit)
+    if facts is not None:
         source.fetch(GRAPH_FILE, commit)
     if source.fetch(WEIGHTS_FILE, commit) is None and source.fetch(PICKLE_FILE, commit) is None:
         missing = f"revision {source.named_revision} has neither {WEIGHTS_FILE} nor {PICKLE_FILE}"
         raise ModelError(f"{repo_id}: no model that myotype can read: {missing}")
-    return Snapshot(config.parent, repo_id, commit)
+    if facts is None and CARD_FILE in source.unknown:
+        _tell_missing_card(repo_id, commit)
+    return Snapshot(config.parent, repo_id, commit, whole=not source.unknown)
+
+
+def _tell_missing_card(repo_id: str, commit: str) -> None:
+    """Say on stderr, once in a process, that nobody knows what the card says."""
+    if (repo_id, commit) in _told:
+        return
+    _told.add((repo_id, commit))
+    sys.stderr.write(
+        f"{repo_id}: its card is not in the cache and the Hub cannot be asked, so what it says of the weights' licence "
+        f"is not known: run it once with a connection\n"
+    )
 
 
 def converted_folder(snapshot: Snapshot) -> Path:
     """Give the folder in which the bundle made from a snapshot is kept, beside the Hub's cache; it may be empty.
+
+    Each version of myotype has its own, and so has what was made without all that the Hub may have.
 
     Raises
     ------
@@ -168,14 +192,19 @@ def converted_folder(snapshot: Snapshot) -> Path:
     """
     from huggingface_hub import cached_assets_path
 
+    name = f"{snapshot.commit}-{FORMAT_VERSION}-{metadata.version('myotype')}"
+    name += "" if snapshot.whole else "-partial"
     try:
-        return cached_assets_path(
-            "myotype", namespace=snapshot.repo_id, subfolder=f"{snapshot.commit}-{FORMAT_VERSION}"
-        )
+        return cached_assets_path("myotype", namespace=snapshot.repo_id, subfolder=name)
     except (OSError, ValueError) as error:  # a ValueError says that a file stands in the way
-        why = str(error).removesuffix(".")
-        way_out = "set HF_HOME or HF_ASSETS_CACHE to a folder that can be written"
-        raise ModelError(f"{snapshot.repo_id}: no folder for the converted model: {why}; {way_out}") from error
+        raise no_converted_folder(snapshot, error) from error
+
+
+def no_converted_folder(snapshot: Snapshot, error: Exception) -> ModelError:
+    """Make the error that says why what is made from a snapshot cannot be kept, and what to do."""
+    why = str(error).removesuffix(".")
+    way_out = "set HF_HOME or HF_ASSETS_CACHE to a folder that can be written"
+    return ModelError(f"{snapshot.repo_id}: no folder for the converted model: {why}; {way_out}")
 
 
 def upload(
@@ -278,15 +307,22 @@ class _Transfer:
 
 @dataclass(frozen=True, slots=True)
 class _Source(_Transfer):
-    """A repository to download from."""
+    """A repository to download from.
+
+    Attributes
+    ----------
+    unknown
+        The files that were asked for of which nobody can say whether the repository has them.
+    """
 
     token: str | bool | None
     cache: Path
     local_files_only: bool
     force_download: bool
+    unknown: set[str] = field(default_factory=set)
 
     def fetch(self, name: str, commit: str | None = None) -> Path | None:
-        """Give a file's path in the cache, downloaded if need be; None where the repository does not have it.
+        """Give a file's path in the cache, downloaded if need be; None where there is none, or it is unknown.
 
         Without a commit the revision is looked up first, which is the only request if all files are in the cache.
         """
@@ -315,6 +351,7 @@ class _Source(_Transfer):
                 # what it needed itself: that is enough if the weights are there.
                 if commit is None or not self._has_weights(commit):
                     raise
+                self.unknown.add(name)
                 return None
         return Path(path)
 

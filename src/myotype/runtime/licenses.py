@@ -21,30 +21,39 @@ _HUB_NAMES: Final = {"odbl-1.0": "odbl", "odc-by-1.0": "odc-by", "pddl-1.0": "pd
 """What the Hub calls a licence where that is not its SPDX identifier."""
 
 
+UNKNOWN: Final = "unknown"
+"""Licence of weights of which nobody has said how they may be used."""
+
+
 def spdx(name: str) -> str | None:
     """Give a licence's identifier as SPDX spells it, if the Hub knows it.
 
     Parameters
     ----------
     name
-        As people and the Hub write it: "CC BY 4.0", "cc-by-4.0".
+        As people and the Hub write it: "CC BY 4.0", "cc-by-4.0", "gpl-3.0".
     """
     wanted = "-".join(name.lower().split())
-    return next((identifier for identifier in _LICENSES if identifier.lower() == wanted), None)
+    return next((known for known in _LICENSES if wanted in (known.lower(), hub_name(known))), None)
 
 
-def hub_name(license: str) -> str | None:  # noqa: A002  (what everybody calls it)
-    """Say what the Hub calls a licence; None where it does not know it."""
-    identifier = spdx(license)
-    if identifier is None:
+def normal(name: str) -> str:
+    """Give a licence's name as SPDX spells it where that is known; "unknown" for names that say nothing."""
+    name = name.strip()
+    return UNKNOWN if name.lower() in ("", UNKNOWN, "none", "other") else spdx(name) or name
+
+
+def hub_name(identifier: str) -> str | None:
+    """Say what the Hub calls a licence, by its SPDX identifier; None where it does not know it."""
+    if identifier not in _LICENSES:
         return None
     plain = re.sub("-(only|or-later)$", "", identifier.lower())
     return _HUB_NAMES.get(plain, plain)
 
 
-def is_noncommercial(license: str) -> bool:  # noqa: A002
+def is_noncommercial(license: str) -> bool:  # noqa: A002  (what everybody calls it)
     """Say whether a licence's name says that it forbids commercial use."""
-    return "NC" in re.split("[^A-Z]+", license.upper())
+    return re.search(r"(^|[^A-Z])NC($|[^A-Z])|NON.?COMMERCIAL", license.upper()) is not None
 
 
 def license_url(license: str) -> str:  # noqa: A002  (what everybody calls it)

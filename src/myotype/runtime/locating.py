@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from myotype.errors import ModelError
+from myotype.errors import InputError, ModelError
 from myotype.runtime.bundle import bundled_folder, bundled_models
 from myotype.runtime.hub import HubOptions, Snapshot, download, is_repo_id
 
@@ -43,9 +43,14 @@ def locate(model: str | os.PathLike[str], **hub: Unpack[HubOptions]) -> Located:
     ------
     ModelError
         If there is none, or it cannot be downloaded.
+    InputError
+        If a revision is asked for of what is not on the Hub.
     """
     name = os.fspath(model)
-    if name in bundled_models():
+    local = (isinstance(model, str) and name in bundled_models()) or os.path.exists(name)  # noqa: PTH110  (see below)
+    if local and hub.get("revision") is not None:
+        raise InputError(f"{name} is on this machine, where there are no revisions: leave the revision out")
+    if isinstance(model, str) and name in bundled_models():
         return Located(bundled_folder(name))
     if os.path.exists(name):  # noqa: PTH110  (Path.exists raises on names that are too long)
         return Located(Path(name))
@@ -55,5 +60,8 @@ def locate(model: str | os.PathLike[str], **hub: Unpack[HubOptions]) -> Located:
             f"{name}: no such model; give a folder, a repository on the Hugging Face Hub (owner/name), or one of: "
             f"{names}"
         )
-    snapshot = download(name, **hub)
+    try:
+        snapshot = download(name, **hub)
+    except ModelError as error:
+        raise ModelError(f"there is no file or folder {name} here, and on the Hugging Face Hub: {error}") from error
     return Located(snapshot.folder, snapshot)

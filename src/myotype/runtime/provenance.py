@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Self
 
 from myotype.errors import ModelError
-from myotype.runtime.licenses import is_noncommercial, license_url
-
-UNKNOWN: Final = "unknown"
-"""Licence of weights of which nobody has said how they may be used."""
+from myotype.runtime.licenses import UNKNOWN, is_noncommercial, license_url
 
 _LONGEST_LICENSE: Final = 100
 _LONGEST_TEXT: Final = 20_000
@@ -154,10 +151,19 @@ def tell_terms(name: str, provenance: Provenance) -> None:
     if not provenance.is_noncommercial or key in _told:
         return
     _told.add(key)
-    lines = [
-        f"{name}: the weights stand under {provenance.license}: no commercial use, and what is made from them stands "
-        f"under the same licence. {license_url(provenance.license)}".rstrip()
-    ]
-    if provenance.citation:
-        lines.append(f"{name}: cite what `myotype info` names when you publish results.")
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    parts = provenance.license.upper().split("-")
+    then = ""
+    if "SA" in parts:
+        then = ", and what is made from them is under the same licence"
+    elif "ND" in parts:
+        then = ", and changed versions must not be shared"
+    cite = "; whom to cite: `myotype info`" if provenance.citation else ""
+    url = f" ({license_url(provenance.license)})" if license_url(provenance.license) else ""
+    sys.stderr.write(
+        f"{printable(name)}: the weights are under {provenance.license}{url}: no commercial use{then}{cite}\n"
+    )
+
+
+def printable(text: str) -> str:
+    """Show a text that a user or a file gave on one line, with nothing in it that a terminal obeys."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -36,6 +36,12 @@ RUNNING_VAR: Final = 1.146
 INITIAL_WEIGHTS: Final = "initial weights"
 """Name of the detail of a provenance that says what a training began from."""
 
+RECOGNISED: Final = "the published generic weights, by the statistics of their first layer"
+"""What the detail "recognised" says of weights that nobody has said to be the published ones."""
+
+MADE_BY: Final = "the training code of emg2qwerty"
+"""What the detail "made by" says of weights in the original's format."""
+
 RANDOM: Final = "random"
 """What that detail says of a training that began from nothing."""
 
@@ -73,32 +79,25 @@ def are_generic(running_mean: float, running_var: float) -> bool:
 
 
 def is_derived(provenance: Provenance) -> bool:
-    """Say whether weights are of the published release, or were made from it: converted, fine-tuned, cut down.
+    """Say whether weights are under the release's licence because they, or what they were made from, are of its making.
 
-    Weights that are known to be trained from random ones are not: the published results are not theirs.
-
-    Parameters
-    ----------
-    provenance
-        Of the weights. They are derived if they stand under the release's licence and their citation is the release's,
-        or a detail names its checkpoint or its repository on the Hub.
+    Weights that are known to be trained from random ones are not.
     """
-    if provenance.license.upper() != LICENSE or provenance.simulated:
+    if provenance.license.upper() != LICENSE or provenance.details.get(INITIAL_WEIGHTS) == RANDOM:
         return False
-    details = provenance.details
-    if details.get(INITIAL_WEIGHTS) == RANDOM:
-        return False
-    named = any(mark in str(value) for value in details.values() for mark in (CHECKPOINT_SHA256, HUB_ID))
-    return named or provenance.citation.split() == CITATION.split()
+    return is_named(provenance) or _says(provenance, MADE_BY)
 
 
 def is_claimed(provenance: Provenance) -> bool:
-    """Say whether a provenance claims, unchanged, to be the published generic weights.
-
-    Parameters
-    ----------
-    provenance
-        Of the weights.
-    """
+    """Say whether weights are said to be the published generic ones, unchanged."""
     details = provenance.details
     return details.get("source SHA-256") == CHECKPOINT_SHA256 or details.get("Hub repository") == HUB_ID
+
+
+def is_named(provenance: Provenance) -> bool:
+    """Say whether what is known of weights names the published ones, as what they are or were made from."""
+    return _says(provenance, CHECKPOINT_SHA256, HUB_ID, RECOGNISED)
+
+
+def _says(provenance: Provenance, *marks: str) -> bool:
+    return any(mark in str(value) for value in provenance.details.values() for mark in marks)
