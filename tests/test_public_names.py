@@ -14,7 +14,9 @@ import pytest
 PUBLIC = {
     "myotype": ["Keystroke", "Recording", "Transcriber", "Transcript", "Update", "simulate"],
     "myotype.recordings": ["Prompt", "Recording", "open", "write_hdf5"],
-    "myotype.decoding": ["Decoded", "Decoder", "DecoderStream", "GreedyDecoder", "Hypothesis", "Labels"],
+    "myotype.decoding": [
+        "BeamDecoder", "Decoded", "Decoder", "DecoderStream", "GreedyDecoder", "Hypothesis", "Labels", "NGram",
+    ],
     "myotype.simulation": [
         "DEMO", "EASY", "LAG", "PRESETS", "REALISTIC", "Forearms", "Person", "Preset", "Sentences", "Split",
         "TextStyle", "person", "recording_name", "simulate", "simulate_emg", "split_of",
@@ -47,7 +49,7 @@ def test_names_of_modules_stand(module):
 def test_what_users_build_on_takes_what_it_is_documented_to_take():
     home = import_module("myotype")
     parameters = {
-        home.Transcriber.from_pretrained: ["model", "decoder", "threads", "hub"],
+        home.Transcriber.from_pretrained: ["model", "decoder", "lm", "threads", "hub"],
         home.Transcriber.transcribe: ["self", "recording", "progress"],
         home.simulate: [
             "text", "key_presses", "typist", "minutes", "seed", "session", "speed", "split", "style", "mistakes",

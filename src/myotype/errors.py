@@ -22,6 +22,10 @@ class ModelError(MyotypeError):
     """A model folder or checkpoint is incomplete, malformed, or does not fit the signal."""
 
 
+class LanguageModelError(MyotypeError):
+    """A file is not a language model that can be read, or a language model lacks what it is asked for."""
+
+
 class InputError(MyotypeError, ValueError):
     """An argument has an impossible value, type or shape."""
 

@@ -6,13 +6,14 @@ import contextlib
 import copy
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from myotype import recordings
 from myotype.decoding import Decoded, Decoder, GreedyDecoder, Labels
+from myotype.decoding.choosing import ENGLISH, named_decoder
 from myotype.errors import InputError, ModelError, RecordingError
 from myotype.keyboard import KEYS, N_LABELS
 from myotype.models import open_model
@@ -21,6 +22,9 @@ from myotype.recordings.continuity import Continuity, Segment
 from myotype.runtime import Engine
 from myotype.runtime.hub import HubOptions
 from myotype.transcript import Keystroke, Note, Transcript, Update
+
+if TYPE_CHECKING:
+    from myotype.decoding import NGram
 
 _BLOCK_SECONDS: Final = 4.0  # of a recording in one push: larger is no faster and needs more memory
 
@@ -59,7 +63,8 @@ class Transcriber:
         cls,
         model: str | os.PathLike[str] = "demo",
         *,
-        decoder: Literal["greedy"] | Decoder = "greedy",
+        decoder: Literal["greedy", "beam"] | Decoder = "greedy",
+        lm: str | os.PathLike[str] | NGram | None = ENGLISH,
         threads: int = 1,
         **hub: Unpack[HubOptions],
     ) -> Self:
@@ -73,7 +78,10 @@ class Transcriber:
             needs the `train` extra; the bundle is kept beside the Hub's cache. The licence of weights that must not be
             used commercially is said on stderr.
         decoder
-            How to decode.
+            How to decode: "greedy", "beam" (search with a language model), or a decoder with options of your own.
+        lm
+            The language model of the beam search: "english" for the bundled one, a file (ARPA, or packed by
+            `NGram.save`), a model, or None.
         threads
             Threads for the network; 0 for as many as there are cores.
         **hub
@@ -91,11 +99,10 @@ class Transcriber:
         >>> import myotype
         >>> transcriber = myotype.Transcriber.from_pretrained("demo")
         """
+        engine = Engine(open_model(model, **hub), threads=threads)
         if isinstance(decoder, str):
-            if decoder != "greedy":
-                raise InputError(f"decoder {decoder!r} is not known; there is: greedy")
-            decoder = GreedyDecoder()
-        return cls(Engine(open_model(model, **hub), threads=threads), decoder)
+            decoder = named_decoder(decoder, lm, engine.facts.frame_rate)
+        return cls(engine, decoder)
 
     def transcribe(
         self, recording: str | os.PathLike[str] | Recording, *, progress: Progress | None = None
@@ -139,6 +146,8 @@ class Transcriber:
             if progress is not None:
                 progress(end / recording.n_samples, update)
         tail = stream.finish()
+        if progress is not None:
+            progress(1.0, tail)
         if recording.n_samples < facts.receptive_field:
             seconds = facts.receptive_field / facts.sfreq
             notes.append(Note(0.0, f"the recording is shorter than the {seconds:.2f} s that the model needs to begin"))

@@ -105,6 +105,17 @@ def test_two_recordings_of_one_name_are_not_written_over_each_other(capsys, file
     assert not (tmp_path / "out").exists()
 
 
+def test_beam_search_takes_a_language_model_or_none(capsys, files):
+    one = files / "one.hdf5"
+    for lm in ("english", "none"):
+        code, out, err = run(capsys, "transcribe", one, "--decoder", "beam", "--lm", lm)
+        assert (code, err) == (0, "")
+        assert out
+    code, _, err = run(capsys, "transcribe", one, "--decoder", "beam", "--lm", "nowhere.arpa")
+    assert code == 1
+    assert "nowhere.arpa" in err
+
+
 def test_a_model_that_does_not_exist_is_an_error(capsys, files):
     code, _, err = run(capsys, "transcribe", files / "one.hdf5", "--model", "nobody")
     assert code == 1

@@ -27,7 +27,8 @@ def run(
     revision: str | None = None,
     format: Format = "txt",  # noqa: A002  (the option's name)
     output: Path | None = None,
-    lm: Literal["none"] = "none",  # noqa: ARG001  (greedy decoding has no other)
+    decoder: Literal["greedy", "beam"] = "greedy",
+    lm: str = "english",
     threads: int = 1,
 ) -> int:
     """Read what was typed in recordings: text on stdout, progress and notes on stderr.
@@ -47,8 +48,11 @@ def run(
     output
         A folder to write one file per recording into, named after it; it is made where it is missing. For a single
         recording also the file itself, if it ends as the format does.
+    decoder
+        greedy: the best label of every frame; beam: search with a language model.
     lm
-        Language model.
+        The language model of the beam search: english for the bundled one, a file (ARPA, or packed by `myotype lm`), or
+        none.
     threads
         Threads for the network; 0 for as many as there are cores.
     """
@@ -59,7 +63,9 @@ def run(
     if output is None and format != "txt" and len(files) > 1:
         raise InputError(f"several recordings do not make one {format} document: give a folder by --output")
     targets = _targets(files, output, format)
-    transcriber = Transcriber.from_pretrained(model, threads=threads, revision=revision)
+    transcriber = Transcriber.from_pretrained(
+        model, decoder=decoder, lm=None if lm == "none" else lm, threads=threads, revision=revision
+    )
     failed = 0
     for file in files:
         try:

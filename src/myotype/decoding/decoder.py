@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from myotype.keyboard import N_LABELS, labels_to_text
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+
+_BLOCK: Final = 8192  # frames that are checked at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,24 @@ def check_emissions(emissions: npt.NDArray[np.floating]) -> npt.NDArray[np.float
     Raises
     ------
     InputError
-        If the shape is not (frames, labels), or a value is NaN or above 0 by more than rounding.
+        If the shape is not (frames, labels), a value is NaN or above 0 by more than rounding, or the probabilities of a
+        frame are far from summing to 1.
     """
     emissions = np.asarray(emissions)
     if emissions.ndim != 2 or emissions.shape[1] != N_LABELS:
         raise InputError(f"emissions have shape {emissions.shape}; expected (frames, {N_LABELS})")
-    if not (emissions <= 1e-3).all():  # NaN fails this too
-        frame = int(np.argmax(~(emissions <= 1e-3).all(axis=1)))
-        raise InputError(f"emissions are not log-probabilities: frame {frame} has a value that is NaN or above 0")
+    if emissions.dtype.kind != "f":
+        raise InputError(f"emissions have type {emissions.dtype}; expected floating-point numbers")
+    for start in range(0, len(emissions), _BLOCK):
+        block = emissions[start : start + _BLOCK]
+        fine = (block <= 1e-3).all(axis=1)  # NaN fails this too
+        if not fine.all():
+            frame = start + int(np.argmin(fine))
+            raise InputError(f"emissions are not log-probabilities: frame {frame} has a value that is NaN or above 0")
+        sums = np.exp(block).sum(axis=1, dtype=np.float64)
+        fine = (sums >= 0.5) & (sums <= 1.01)
+        if not fine.all():
+            frame = start + int(np.argmin(fine))
+            message = f"the probabilities of frame {frame} sum to {sums[frame - start]:.3g}"
+            raise InputError(f"emissions are not log-probabilities: {message}")
     return emissions

@@ -1,0 +1,108 @@
+"""The compiled functions of the beam search that Python calls.
+
+They are compiled when they are first called and then kept on disk, with all that they call. Each is made by a function
+that closes over the version of the sources, so that what is kept is not taken for what the sources have become.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from myotype.decoding.automaton import end
+from myotype.decoding.beam_commit import agree, judge, read, settle
+from myotype.decoding.beam_compiling import entry, version
+from myotype.decoding.beam_frame import log_sum, search_frame, weighted
+from myotype.decoding.beam_layout import NONE, State, Work
+from myotype.decoding.beam_model import Model
+
+_VERSION: Final = version(
+    "automaton.py", "beam_layout.py", "beam_model.py", "beam_nodes.py", "beam_frame.py", "beam_commit.py"
+)
+
+
+def _advance(sources: int) -> Any:
+    def advance(
+        state: State,
+        work: Work,
+        model: Model,
+        emissions: npt.NDArray[np.float64],
+        n_labels: int,
+        commit_delay: int,
+        confidence_delay: int,
+    ) -> int:
+        """Take frames for as long as there is room for what one may need; give how many were taken.
+
+        Parameters
+        ----------
+        state, work
+            Changed in place; what is committed is in ``work.found`` then.
+        model
+            What to do.
+        emissions
+            (frames, labels) natural-log probabilities.
+        n_labels
+            How many labels of a frame count.
+        commit_delay
+            Frames from a key's onset to when it is committed at the latest, or NONE.
+        confidence_delay
+            Frames from a key's onset to when it gets its confidence.
+        """
+        counts, beam_size, n_found = state.counts[0], len(state.beam), work.n_found
+        n_found[0] = 0
+        for frame in range(len(emissions)):
+            room = min(counts.free_keys, counts.free_onsets) >= beam_size
+            if not room or len(work.found) - n_found[0] < len(state.keys):
+                return frame
+            search_frame(state, work, model, emissions[frame], n_labels)
+            judge(state, work, counts.frames - 1 - confidence_delay)
+            if commit_delay != NONE:
+                settle(state, work, model, counts.frames - 1 - commit_delay)
+            agree(state, work, model)
+        return len(emissions) if sources >= 0 else NONE
+
+    return entry(advance)
+
+
+def _close(sources: int) -> Any:
+    def close(state: State, work: Work, model: Model) -> int:
+        """Let open words end, and put the readings in order; equal ones keep theirs. Give how many there are."""
+        keys, beam, ranked = state.keys, state.beam, work.ranked
+        n = state.counts[0].readings
+        for i in range(n):
+            reading, score = beam[i], 0.0
+            context = keys[reading.key].context
+            if model.has_lm and context != NONE:
+                score = weighted(model, end(model.automaton, context, model.end_word))
+            reading.blank += score
+            reading.stay += score
+            reading.total = log_sum(reading.blank, reading.stay)
+            place = i
+            while place > 0 and reading.total > beam[ranked[place - 1]].total:
+                ranked[place] = ranked[place - 1]
+                place -= 1
+            ranked[place] = i
+        for i in range(n):
+            work.survivors[i] = beam[ranked[i]]
+        for i in range(n):
+            beam[i] = work.survivors[i]
+            keys[beam[i].key].reading = i
+        return n if sources >= 0 else NONE
+
+    return entry(close)
+
+
+def _read_out(sources: int) -> Any:
+    def read_out(state: State, work: Work, i: int) -> None:
+        """Put what a reading has beyond the committed keys into ``work.found``."""
+        if sources >= 0:
+            read(state, work, i)
+
+    return entry(read_out)
+
+
+advance: Final = _advance(_VERSION)
+close: Final = _close(_VERSION)
+read_out: Final = _read_out(_VERSION)
