@@ -34,7 +34,9 @@ def test_every_reference_run_is_reproduced(golden):
             expected = case["greedy"]
             assert found.text == expected["text"], name
             assert found.labels.tolist() == expected["labels"], name
-            np.testing.assert_allclose(timestamps[found.frames], expected["timestamps"], rtol=0, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(
+                timestamps[found.frames], expected["timestamps"], rtol=0, atol=1e-6, err_msg=name
+            )
             compared += 1
     assert compared == 15
 
