@@ -27,7 +27,7 @@ def run(
     revision: str | None = None,
     format: Format = "txt",  # noqa: A002  (the option's name)
     output: Path | None = None,
-    decoder: Literal["greedy", "beam"] = "greedy",
+    decoder: Literal["beam", "greedy"] = "beam",
     lm: str = "english",
     threads: int = 1,
 ) -> int:
@@ -49,7 +49,7 @@ def run(
         A folder to write one file per recording into, named after it; it is made where it is missing. For a single
         recording also the file itself, if it ends as the format does.
     decoder
-        greedy: the best label of every frame; beam: search with a language model.
+        beam: search with a language model; greedy: the best label of every frame.
     lm
         The language model of the beam search: english for the bundled one, a file (ARPA, or packed by `myotype lm`), or
         none.
