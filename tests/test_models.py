@@ -15,7 +15,7 @@ from huggingface_hub import constants, hf_hub_download
 from safetensors.torch import load_file, save
 
 from myotype import Transcriber, simulate
-from myotype.errors import MissingExtraError, ModelError
+from myotype.errors import InputError, MissingExtraError, ModelError
 from myotype.models import open_model
 from myotype.network import EMG2QwertyNet
 from myotype.runtime import Bundle, Provenance, provenance, published
@@ -195,3 +195,17 @@ def test_a_folder_of_plain_weights_is_refused_with_what_to_do(plain, tmp_path):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match="myotype convert"):
         open_model(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_that_says_so(bundle, monkeypatch):
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_file", forbidden)
+    with pytest.raises(ModelError, match="cannot be read: Permission denied"):
+        open_model(bundle.folder)
+
+
+def test_a_revision_of_what_is_on_this_machine_is_refused(bundle):
+    with pytest.raises(InputError, match="leave the revision out"):
+        open_model(bundle.folder, revision="main")

@@ -38,8 +38,10 @@ def open_model(model: str | os.PathLike[str], **hub: Unpack[HubOptions]) -> Bund
     """
     located = locate(model, **hub)
     snapshot = located.snapshot
-    plain = not all((located.path / name).is_file() for name in (FACTS_FILE, GRAPH_FILE))
-    bundle = _converted(snapshot, hub) if snapshot is not None and plain else Bundle.open(located.path)
+    if snapshot is None or all((located.path / name).is_file() for name in (FACTS_FILE, GRAPH_FILE)):
+        bundle = Bundle.open(located.path)
+    else:
+        bundle = _converted(snapshot, hub)
     tell_terms(os.fspath(model), bundle.facts.provenance)
     return bundle
 

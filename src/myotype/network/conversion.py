@@ -75,7 +75,7 @@ def convert(
     network = EMG2QwertyNet.from_pretrained(source, **hub)
     provenance = network.provenance or Provenance(license=UNKNOWN, source="")
     versions = {
-        "changes": "none of the numbers; written as safetensors and ONNX, the head as final_layer",
+        "changes in conversion": "none of the numbers; written as safetensors and ONNX, the head as final_layer",
         "converted": datetime.now(tz=UTC).date().isoformat(),
         "converted by": f"myotype {metadata.version('myotype')}, torch {metadata.version('torch')}",
     }

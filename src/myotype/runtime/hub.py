@@ -11,14 +11,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import responses
 from importlib import metadata
-from json import JSONDecodeError
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict, cast
+from typing import Final, TypedDict
 
 from myotype.errors import InputError, ModelError
 from myotype.runtime.bundle import (
@@ -31,9 +27,7 @@ from myotype.runtime.bundle import (
     WEIGHTS_FILE,
     Bundle,
 )
-
-if TYPE_CHECKING:
-    from huggingface_hub.errors import HfHubHTTPError
+from myotype.runtime.hub_errors import LOG_IN, Transfer, explained
 
 PICKLE_FILE: Final = "pytorch_model.bin"
 """Weights of repositories that are older than safetensors: a pickle, fetched only where there is nothing better."""
@@ -44,7 +38,6 @@ _BUNDLE_FILES: Final = (CONFIG_FILE, FACTS_FILE, CARD_FILE, LICENSE_FILE, GRAPH_
 _PART: Final = r"\w(?:[\w.-]{0,94}\w)?"
 _REPO_ID: Final = re.compile(rf"(?!.*(?:--|\.\.))(?!.*\.git$){_PART}/{_PART}", re.ASCII)
 
-_LOG_IN: Final = "log in (`hf auth login`) or set HF_TOKEN"
 _ELSEWHERE: Final = "or download its files elsewhere and give their folder"
 
 _told: set[tuple[str, str]] = set()
@@ -256,7 +249,7 @@ def upload(
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(token=token, library_name="myotype", library_version=metadata.version("myotype"))
-    with _explained(_Transfer(repo_id, revision)):
+    with explained(Transfer(repo_id, revision)):
         # Not upload_folder: that one walks through the whole folder, and may split it into several commits.
         files = [CommitOperationAdd(name, path / name) for name in _BUNDLE_FILES if (path / name).is_file()]
         repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
@@ -273,40 +266,7 @@ def _check_token(token: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Transfer:
-    """What goes from or to the Hub, as errors have to tell it; this one is an upload."""
-
-    repo_id: str
-    revision: str | None
-
-    @property
-    def named_revision(self) -> str:
-        return repr(self.revision or "main")
-
-    def unreachable(self, endpoint: str, why: str) -> str:
-        return f"cannot reach {endpoint} ({why}): connect, and run it again"
-
-    def broken(self, endpoint: str, why: str) -> str:
-        return f"the connection to {endpoint} broke ({why}): run it again"
-
-    def forbidden_by(self, switch: str) -> str:
-        return f"nothing can be uploaded while {switch} is set"
-
-    def unknown_revision(self) -> str:
-        return f"it has no branch {self.named_revision}: make it on the Hub first, or leave the revision out"
-
-    def unknown_repository(self, endpoint: str) -> str:
-        return f"{endpoint} does not let it be written to without a token that may: {_LOG_IN}"
-
-    def forbidden(self, endpoint: str) -> str:
-        return f"the token may not write to it: make one that may at {endpoint}/settings/tokens"
-
-    def failed_file(self, why: str) -> str:
-        return f"cannot read what is to be uploaded: {why}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Source(_Transfer):
+class _Source(Transfer):
     """A repository to download from.
 
     Attributes
@@ -331,7 +291,7 @@ class _Source(_Transfer):
 
         if commit is not None and not self.force_download and self._cached(name, commit) is _CACHED_NO_EXIST:
             return None
-        with _explained(self):
+        with explained(self):
             try:
                 path = hf_hub_download(
                     self.repo_id,
@@ -382,86 +342,10 @@ class _Source(_Transfer):
         return f"it has no revision {self.named_revision}: give a branch, a tag or a commit's whole hash"
 
     def unknown_repository(self, endpoint: str) -> str:
-        return f"there is no such model at {endpoint}, or it is private: check the name, or {_LOG_IN}"
+        return f"there is no such model at {endpoint}, or it is private: check the name, or {LOG_IN}"
 
     def forbidden(self, endpoint: str) -> str:
-        return f"{endpoint} forbids to read it: {_LOG_IN}, with a token that may"
+        return f"{endpoint} forbids to read it: {LOG_IN}, with a token that may"
 
     def failed_file(self, why: str) -> str:
         return f"cannot use the cache ({self.cache}): {why}; mend that, or set HF_HOME to another folder"
-
-
-@contextmanager
-def _explained(transfer: _Transfer) -> Iterator[None]:
-    """Turn what huggingface_hub raises for reasons outside of the program into an error of ours; the rest passes."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    # The HTTP library differs between versions of huggingface_hub; the base of its errors is a base of this one.
-    outside = cast("tuple[type[Exception], ...]", (OSError, *HfHubHTTPError.__bases__))
-    caught: tuple[type[Exception], ...] = (*outside, ValueError, RuntimeError)
-    try:
-        yield
-    except caught as error:
-        cause: BaseException = error
-        answered = isinstance(error, HfHubHTTPError) and not isinstance(error, LocalEntryNotFoundError)
-        wraps = isinstance(error, (LocalEntryNotFoundError, ValueError, RuntimeError)) and not answered
-        if wraps and error.__cause__ is not None:
-            cause = error.__cause__
-        # hf_xet, which moves large files, raises plain RuntimeErrors. All other errors of these kinds are mistakes.
-        if not isinstance(cause, (*outside, JSONDecodeError, UnicodeEncodeError)) and type(cause) is not RuntimeError:
-            raise
-        # What keeps huggingface_hub from looking a file up comes wrapped in these, what breaks a download off does not.
-        looking = isinstance(error, (LocalEntryNotFoundError, ValueError))
-        raise ModelError(f"{transfer.repo_id}: {_reason(transfer, cause, looking=looking)}") from error
-
-
-def _reason(transfer: _Transfer, error: BaseException, *, looking: bool) -> str:  # noqa: PLR0911  (one a kind)
-    """Say what went wrong, and what to do."""
-    from huggingface_hub import constants, errors
-
-    endpoint = constants.ENDPOINT
-    why = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return transfer.forbidden_by("HF_HUB_OFFLINE")
-    if isinstance(error, errors.LocalEntryNotFoundError):  # (which versions before 1.0 take for an answer of the Hub)
-        return transfer.forbidden_by("local_files_only")
-    if isinstance(error, errors.HfHubHTTPError):
-        return _refusal(transfer, error, endpoint)
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return f"token=True, but there is no token: {_LOG_IN}"
-    if isinstance(error, UnicodeEncodeError):  # of all that is sent only the token is not made sure of
-        return "the token has characters that no token has: mend HF_TOKEN, or log in anew (`hf auth login`)"
-    if isinstance(error, (errors.FileMetadataError, JSONDecodeError)):
-        return f"{endpoint} does not answer like a Hub: check HF_ENDPOINT, and whether a proxy or a login page answers"
-    network = isinstance(error, (ConnectionError, TimeoutError))
-    if isinstance(error, OSError) and error.errno is not None and not network:
-        return transfer.failed_file(f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror))
-    # By the names of classes, which are the same in all HTTP libraries: ConnectError, ConnectTimeout, ProxyError.
-    if looking or type(error).__name__.startswith(("Connect", "Proxy")):
-        return transfer.unreachable(endpoint, why)
-    return transfer.broken(endpoint, why)
-
-
-def _refusal(transfer: _Transfer, error: HfHubHTTPError, endpoint: str) -> str:  # noqa: PLR0911  (one a kind)
-    """Say what a server's answer means."""
-    from huggingface_hub import errors
-
-    status = error.response.status_code
-    said = " ".join((error.server_message or responses.get(status, "")).split())
-    if isinstance(error, errors.GatedRepoError):
-        return f"access has to be asked for at {endpoint}/{transfer.repo_id}; when it is granted, {_LOG_IN}"
-    if isinstance(error, errors.DisabledRepoError):
-        return f"it is disabled on the Hub: {endpoint}/{transfer.repo_id} may say why"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return transfer.unknown_revision()
-    if status == 401 and "authorization" in error.response.request.headers:
-        return f"{endpoint} refuses the token: log in anew (`hf auth login`), or mend HF_TOKEN"
-    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 404):
-        return transfer.unknown_repository(endpoint)
-    if status == 403:
-        return f"{transfer.forbidden(endpoint)} ({said})"
-    if status == 429:
-        return f"{endpoint} has had too many requests from here: wait some minutes, or {_LOG_IN}"
-    if status >= 500:
-        return f"{endpoint} is in trouble ({status} {said}): try again later"
-    return f"{endpoint} does not take it ({status} {said})"

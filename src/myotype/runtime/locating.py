@@ -47,13 +47,11 @@ def locate(model: str | os.PathLike[str], **hub: Unpack[HubOptions]) -> Located:
         If a revision is asked for of what is not on the Hub.
     """
     name = os.fspath(model)
-    local = (isinstance(model, str) and name in bundled_models()) or os.path.exists(name)  # noqa: PTH110  (see below)
-    if local and hub.get("revision") is not None:
-        raise InputError(f"{name} is on this machine, where there are no revisions: leave the revision out")
-    if isinstance(model, str) and name in bundled_models():
-        return Located(bundled_folder(name))
-    if os.path.exists(name):  # noqa: PTH110  (Path.exists raises on names that are too long)
-        return Located(Path(name))
+    bundled = isinstance(model, str) and name in bundled_models()
+    if bundled or os.path.exists(name):  # noqa: PTH110  (Path.exists raises on names that are too long)
+        if hub.get("revision") is not None:
+            raise InputError(f"{name} is on this machine, where there are no revisions: leave the revision out")
+        return Located(bundled_folder(name) if bundled else Path(name))
     if not is_repo_id(name):
         names = ", ".join(bundled_models())
         raise ModelError(
