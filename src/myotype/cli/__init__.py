@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "transcribe": "read what was typed in recordings",
     "simulate": "make recordings of simulated typists",
     "train": "train a model",
+    "data": "list, check, convert, divide, prepare and download recordings",
     "lm": "build, measure and prune language models of keys",
     "convert": "turn existing weights into a model",
     "verify": "check that a model is what it says",
