@@ -10,61 +10,20 @@ Usage: benchmarks/decoding_accuracy.py MODEL PERSON [--events FOLDER] [--minutes
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
-import numpy as np
+from simulated_typing import emissions_of, prompts, real_logs
 
-from myotype import Recording, simulate
 from myotype.decoding import BeamDecoder, Decoder, GreedyDecoder, NGram
 from myotype.decoding.choosing import ENGLISH, named_decoder
 from myotype.keyboard import labels_to_text
 from myotype.metrics import ErrorRates, error_rates
 from myotype.models import open_model
-from myotype.recordings.bids import read_events
 from myotype.runtime import Engine
 from myotype.simulation import Sentences, TextStyle
 
-SPEEDS = (3.0, 4.5, 6.0)  # keys a second
 SEEDS = (700, 701)
-BLOCK = 8000  # samples in a push
-
-
-@dataclass
-class Source:
-    """A recording, and what it is called in the table."""
-
-    name: str
-    recording: Recording
-
-
-def recordings(person: str, events: Path | None, minutes: float) -> list[Source]:
-    """Simulate prompts of the test split at several speeds, and real keystroke logs where there are any."""
-    found = []
-    for speed in SPEEDS:
-        for seed in SEEDS:
-            recording = simulate(minutes=minutes, typist=person, seed=seed, session=seed, split="test", speed=speed)
-            found.append(Source(f"prompts, {speed:g} keys/s", recording))
-    for path in sorted(events.rglob("*_events.tsv")) if events is not None else ():
-        presses = read_events(path).key_presses
-        presses = [press for press in presses if press.down < presses[0].down + 60 * minutes]
-        if len(presses) < 60:
-            continue
-        rate = len(presses) / (presses[-1].down - presses[0].down)
-        group = "under 3.5" if rate < 3.5 else "3.5 to 5" if rate < 5 else "over 5"
-        recording = simulate(key_presses=presses, typist=person, seed=701, session=701)
-        found.append(Source(f"real logs, {group} keys/s", recording))
-    return found
-
-
-def emissions_of(engine: Engine, recording: Recording) -> np.ndarray:
-    """Run the network over a whole recording."""
-    stream = engine.stream()
-    parts = []
-    for start in range(0, recording.n_samples, BLOCK):
-        parts += engine.step([stream], [recording.emg[start : start + BLOCK]])
-    return np.concatenate(parts)
 
 
 def word_bound() -> NGram:
@@ -92,7 +51,10 @@ def main() -> None:
         "bundled model": named_decoder("beam", ENGLISH, engine.facts.frame_rate),
     }
     sums: dict[str, dict[str, ErrorRates]] = {}
-    for source in recordings(arguments.person, arguments.events, arguments.minutes):
+    sources = prompts(arguments.person, "test", SEEDS, arguments.minutes)
+    if arguments.events is not None:
+        sources = chain(sources, real_logs(arguments.person, arguments.events, arguments.minutes))
+    for source in sources:
         emissions = emissions_of(engine, source.recording)
         for name, decoder in decoders.items():
             (best,) = decoder.decode(emissions)

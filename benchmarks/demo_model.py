@@ -20,7 +20,7 @@ STRANGERS_SEED = 4242
 
 def main() -> None:
     """Measure and print a table."""
-    transcriber = Transcriber.from_pretrained("demo")
+    transcriber = Transcriber.from_pretrained("demo", decoder="greedy")
 
     def rate(typist: str, seed: int, speed: float) -> float:
         recording = simulate(minutes=1, typist=typist, seed=seed, session=seed, speed=speed, split="test")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Speed and memory of the runtime with the full-size network (random weights), on one core.
+"""Speed and memory of the runtime with the full-size networks (random weights), on one core.
 
 Every figure stands beside the fp32 matrix-multiply ceiling of the machine, measured in the same run. Times are medians
 of repeats. Needs the `train` extra, to write the network down. Usage: python benchmarks/runtime.py
@@ -27,8 +27,6 @@ from myotype import Recording, Transcriber
 from myotype.recordings import write_hdf5
 from myotype.runtime import Bundle, Engine
 
-MULTIPLY_ADDS = 8_370_432  # of the network, a frame
-FRAME_RATE = 125
 SFREQ = 2000
 
 
@@ -50,12 +48,44 @@ def ceiling() -> float:
     return 1024**3 / median_seconds(lambda: a @ b, 15)[0]
 
 
-def write_model(folder: Path) -> Bundle:
-    """Write the full-size network with random weights."""
-    from myotype.network import EMG2QwertyNet, export
+def write_models(folder: Path) -> dict[str, Bundle]:
+    """Write the full-size networks with random weights: the baseline, then the others."""
+    from myotype.network import EMG2QwertyNet, SplashNet, export
     from myotype.runtime import Provenance
 
-    return export(EMG2QwertyNet(), folder, provenance=Provenance(license="CC0-1.0", source="random weights"))
+    networks = {"EMG2QwertyNet": EMG2QwertyNet()}
+    networks |= {f"SplashNet {name}": SplashNet(**arguments) for name, arguments in SplashNet.presets.items()}
+    random = Provenance(license="CC0-1.0", source="random weights")
+    return {name: export(network, folder / name, provenance=random) for name, network in networks.items()}
+
+
+def running(name: str, bundle: Bundle, minute: np.ndarray, top: float) -> list[tuple[str, str, str]]:
+    """Time a network on a minute of signal in blocks, and live in a few frames a push."""
+    engine, block = Engine(bundle), 4 * SFREQ
+
+    def offline() -> None:
+        stream = engine.stream()
+        for start in range(0, len(minute), block):
+            engine.step([stream], [minute[start : start + block]])
+
+    seconds, low, high = median_seconds(offline, 7)
+    fraction = 60 * engine.facts.frame_rate * engine.facts.multiply_adds / seconds / top
+    spread = f"{60 / high:.1f} to {60 / low:.1f}"
+    rows = [(f"{name}, offline", f"{60 / seconds:.1f}x real time ({spread})", f"{fraction:.2f} of the ceiling")]
+    transcriber = Transcriber(engine)
+    for frames in (1, 4, 16):
+        stream = transcriber.stream()
+        chunk = minute[: 16 * frames]
+        stream.push(minute[:4096])
+        times = []
+        for _ in range(1000):
+            began = time.perf_counter()
+            stream.push(chunk)
+            times.append(time.perf_counter() - began)
+        middle, late = np.percentile(np.array(times) * 1e3, [50, 99])
+        figure = f"{middle:.2f} ms median, {late:.2f} ms 99 %"
+        rows.append((f"{name}, live, {frames} frame(s) a push", figure, f"{8 * frames} ms of signal"))
+    return rows
 
 
 def in_torch(minute: np.ndarray) -> list[tuple[str, str, str]]:
@@ -102,7 +132,8 @@ def conversion(folder: Path) -> list[tuple[str, str, str]]:
     content = {"state_dict": weights, "hyper_parameters": parameters, "optimizer_states": [{"state": moments}]}
     torch.save(content, folder / "full.ckpt")
     convert = (sys.executable, "-m", "myotype", "convert", str(folder / "full.ckpt"), "--output", str(folder / "made"))
-    load = (sys.executable, "-c", f"import myotype; myotype.Transcriber.from_pretrained({str(folder / 'made')!r})")
+    code = f"import myotype; myotype.Transcriber.from_pretrained({str(folder / 'made')!r}, decoder='greedy')"
+    load = (sys.executable, "-c", code)
     rows = []
     for name, command in (("convert a full-size checkpoint, whole process", convert), ("load the bundle", load)):
         runs = [child(*command) for _ in range(5)]
@@ -129,39 +160,15 @@ def main() -> None:
     """Measure and print a table."""
     rows: list[tuple[str, str, str]] = []
     random = np.random.default_rng(1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bundle = write_model(folder / "model")
-        engine = Engine(bundle)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        bundles = write_models(folder)
+        bundle = bundles["EMG2QwertyNet"]  # which the rest is about
         top = ceiling()
         rows.append(("fp32 matrix-multiply ceiling, one core", f"{2 * top / 1e9:.0f} GFLOP/s", ""))
-
         minute = random.standard_normal((60 * SFREQ, 32), dtype=np.float32) * 20
-        block = 4 * SFREQ
-
-        def offline() -> None:
-            stream = engine.stream()
-            for start in range(0, len(minute), block):
-                engine.step([stream], [minute[start : start + block]])
-
-        seconds, low, high = median_seconds(offline, 7)
-        fraction = 60 * FRAME_RATE * MULTIPLY_ADDS / seconds / top
-        spread = f"{60 / high:.1f} to {60 / low:.1f}"
-        rows.append(("offline", f"{60 / seconds:.1f}x real time ({spread})", f"{fraction:.2f} of the ceiling"))
-
-        transcriber = Transcriber(engine)
-        for frames in (1, 4, 16):
-            stream = transcriber.stream()
-            chunk = minute[: 16 * frames]
-            stream.push(minute[:4096])
-            times = []
-            for _ in range(1000):
-                began = time.perf_counter()
-                stream.push(chunk)
-                times.append(time.perf_counter() - began)
-            middle, late = np.percentile(np.array(times) * 1e3, [50, 99])
-            figure = f"{middle:.2f} ms median, {late:.2f} ms 99 %"
-            rows.append((f"live, {frames} frame(s) a push", figure, f"{8 * frames} ms of signal"))
+        for name, one in bundles.items():
+            rows += running(name, one, minute, top)
 
         emg = random.standard_normal((600 * SFREQ, 32), dtype=np.float32) * 20
         write_hdf5(folder / "ten_minutes.hdf5", Recording(emg=emg))

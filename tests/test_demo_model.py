@@ -56,7 +56,7 @@ def test_its_held_out_seeds_follow_from_its_weights_and_are_far_from_training(bu
 
 
 def test_its_error_rates_are_those_of_its_card_and_at_most_five_percent(bundle, freeze_demo):
-    transcriber = Transcriber.from_pretrained("demo")
+    transcriber = Transcriber.from_pretrained("demo", decoder="greedy")
     found, speeds = [], []
     for seed in freeze_demo.held_out_seeds(bundle.weights):
         recording = simulate(minutes=1, typist="demo", seed=seed, session=seed, split="test", speed=freeze_demo.SPEED)
@@ -71,7 +71,7 @@ def test_its_error_rates_are_those_of_its_card_and_at_most_five_percent(bundle, 
 
 
 def test_it_reads_its_own_typist_and_no_realistic_stranger():
-    transcriber = Transcriber.from_pretrained("demo")
+    transcriber = Transcriber.from_pretrained("demo", decoder="greedy")
 
     def read(typist):
         recording = simulate(minutes=0.5, typist=typist, seed=77, session=77, speed=3.2)

@@ -13,7 +13,9 @@ import pytest
 # What packages offer, all of it; of plain modules what users build on.
 PUBLIC = {
     "myotype": ["Keystroke", "Recording", "Transcriber", "Transcript", "Update", "simulate"],
-    "myotype.recordings": ["Prompt", "Recording", "open", "write_hdf5"],
+    "myotype.recordings": [
+        "Corpus", "Prompt", "Recording", "check", "find_recordings", "open", "splits", "write_bids", "write_hdf5",
+    ],
     "myotype.decoding": [
         "BeamDecoder", "Decoded", "Decoder", "DecoderStream", "GreedyDecoder", "Hypothesis", "Labels", "NGram",
     ],
@@ -22,7 +24,7 @@ PUBLIC = {
         "TextStyle", "person", "recording_name", "simulate", "simulate_emg", "split_of",
     ],
     "myotype.runtime": ["Bundle", "Engine", "EngineStream", "Provenance"],
-    "myotype.network": ["EMG2QwertyNet", "convert_checkpoint", "export"],
+    "myotype.network": ["EMG2QwertyNet", "SplashNet", "convert_checkpoint", "export", "load_network"],
     "myotype.training": ["RECIPES", "Batch", "Recipe", "SimulatedCorpus", "Windows", "train"],
 }  # fmt: skip
 OF_MODULES = {
@@ -49,8 +51,8 @@ def test_names_of_modules_stand(module):
 def test_what_users_build_on_takes_what_it_is_documented_to_take():
     home = import_module("myotype")
     parameters = {
-        home.Transcriber.from_pretrained: ["model", "decoder", "lm", "threads", "hub"],
-        home.Transcriber.transcribe: ["self", "recording", "progress"],
+        home.Transcriber.from_pretrained: ["model", "decoder", "lm", "hotwords", "threads", "hub"],
+        home.Transcriber.transcribe: ["self", "recording", "n_best", "progress"],
         home.simulate: [
             "text", "key_presses", "typist", "minutes", "seed", "session", "speed", "split", "style", "mistakes",
             "start",

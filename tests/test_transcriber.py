@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -12,10 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myotype import Transcriber, recordings, simulate
-from myotype.decoding import GreedyDecoder, NGram
+from myotype.decoding import BeamDecoder, GreedyDecoder, NGram
+from myotype.decoding.bundled import bundled_lm
+from myotype.decoding.defaults import DecoderDefaults, lm_digest
 from myotype.errors import InputError, LanguageModelError, ModelError, RecordingError
 from myotype.metrics import error_rates
 from myotype.recordings import Recording
+from myotype.runtime import Bundle, Engine
+from myotype.runtime.bundle import write_decoder_defaults
 
 SFREQ = 2000.0
 
@@ -262,7 +267,7 @@ def test_a_recording_of_the_release_goes_through_the_network_of_a_reference_chec
     network = EMG2QwertyNet.from_config(json.loads((folder / "config.json").read_text())).eval()
     network.load_state_dict(load_file(folder / "model.safetensors"))
     export(network, tmp_path / "tiny", provenance=Provenance(license="CC-BY-NC-SA-4.0", source="the reference's tests"))
-    found = Transcriber.from_pretrained(tmp_path / "tiny").transcribe(golden / "session_small.hdf5")
+    found = Transcriber.from_pretrained(tmp_path / "tiny", decoder="greedy").transcribe(golden / "session_small.hdf5")
     with recordings.open(golden / "session_small.hdf5") as session, torch.inference_mode():
         emissions = network(torch.from_numpy(session.emg[:]).T[None])[0].log_softmax(-1).numpy()
         start = session.times[:1][0]
@@ -331,3 +336,148 @@ def test_a_language_model_that_is_none_is_refused(tmp_path):
 def test_the_time_until_a_key_of_a_stream_is_committed_is_a_second_at_any_frame_rate(transcriber):
     beam = Transcriber.from_pretrained("demo", decoder="beam", lm=None).decoder
     assert beam.commit_delay == round(transcriber.engine.facts.frame_rate)
+
+
+@given(cuts=st.lists(st.integers(0, 30_000), max_size=40))
+@settings(max_examples=10, deadline=None)
+def test_times_stay_true_where_a_model_begins_only_with_many_frames(transcriber, settling, signal, whole, cuts):
+    samples, times = signal
+    stream, strokes = settling.stream(), []
+    bounds = [0, *sorted(min(cut, len(samples)) for cut in cuts), len(samples)]
+    for start, end in pairwise(bounds):
+        strokes += stream.push(samples[start:end], times[start:end]).committed
+    strokes += stream.finish().committed
+    assert_same(strokes, whole.keystrokes)
+
+
+@pytest.fixture(scope="module")
+def settling(transcriber, tmp_path_factory):
+    """The same transcriber, of a model that takes its first 150 frames in one piece."""
+    folder = tmp_path_factory.mktemp("settling") / "model"
+    shutil.copytree(Bundle.open("demo").folder, folder)
+    facts = json.loads((folder / "myotype.json").read_text()) | {"settling_frames": 150}
+    (folder / "myotype.json").write_text(json.dumps(facts))
+    return Transcriber(Engine(Bundle.open(folder)), transcriber.decoder)
+
+
+def test_beam_search_with_the_bundled_language_model_is_the_default():
+    decoder = Transcriber.from_pretrained("demo").decoder
+    assert isinstance(decoder, BeamDecoder)
+    assert decoder.lm is bundled_lm()
+
+
+def test_a_model_that_was_tuned_is_searched_with_its_own_weights(tmp_path):
+    defaults = DecoderDefaults(
+        lm="english", lm_sha256=lm_digest(bundled_lm()), lm_weight=1.125, insertion_bonus=2.5, beam_size=33,
+        cer_before=0.1, cer_after=0.09, cer_greedy=0.2, keys=5000, recordings=4, simulated=True,
+    )  # fmt: skip
+    write_decoder_defaults(Bundle.open("demo"), defaults, copy_to=tmp_path / "tuned")
+    decoder = Transcriber.from_pretrained(tmp_path / "tuned").decoder
+    assert (decoder.lm_weight, decoder.insertion_bonus, decoder.beam_size) == (1.125, 2.5, 33)
+    assert Transcriber.from_pretrained(tmp_path / "tuned", lm=None).decoder.beam_size == 50
+
+
+def test_hot_words_are_given_by_name_and_only_to_decoders_made_by_name():
+    assert Transcriber.from_pretrained("demo", hotwords={"fox": 1.5}).decoder.hotwords == {"fox": 1.5}
+    with pytest.raises(InputError, match="hot words need the beam search"):
+        Transcriber.from_pretrained("demo", decoder="greedy", hotwords={"fox": 1.5})
+    with pytest.raises(InputError, match="has its own hot words"):
+        Transcriber.from_pretrained("demo", decoder=BeamDecoder(), hotwords={"fox": 1.5})
+
+
+@pytest.fixture(scope="module")
+def beam():
+    return Transcriber.from_pretrained("demo", lm=None)
+
+
+def test_the_network_alone_says_what_the_decoder_reads(transcriber, recording, whole):
+    shares = []
+    found = transcriber.emissions(recording, progress=shares.append)
+    (emissions,) = found.stretches
+    assert emissions.dtype == np.float32
+    (expected,) = GreedyDecoder().decode(emissions)
+    greedy = Transcriber(transcriber.engine).transcribe(recording)
+    assert greedy.keys == expected.text
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_the_network_alone_begins_anew_after_a_gap_and_notes_it(transcriber, signal, recording):
+    samples, times = signal
+    later = times + np.where(np.arange(len(times)) >= 12_000, 5.0, 0.0)
+    found = transcriber.emissions(Recording(emg=samples, times=later))
+    facts = transcriber.engine.facts
+    before = transcriber.emissions(recording).stretches[0]
+    n_before = (12_000 - facts.receptive_field) // facts.hop_length + 1
+    assert [len(stretch) for stretch in found.stretches] == [
+        n_before, (len(samples) - 12_000 - facts.receptive_field) // facts.hop_length + 1,
+    ]  # fmt: skip
+    np.testing.assert_allclose(found.stretches[0], before[:n_before], atol=1e-3)
+    assert len(found.notes) == 1
+    with pytest.raises(RecordingError, match="1000 samples a second; the model takes 2000"):
+        transcriber.emissions(Recording(emg=np.zeros((5000, 32)), sfreq=1000.0))
+
+
+def test_several_readings_are_those_of_the_search_best_first(beam, recording):
+    found = beam.transcribe(recording, n_best=8)
+    (emissions,) = beam.emissions(recording).stretches
+    expected = beam.decoder.decode(emissions, n_best=8)
+    assert len({hypothesis.text for hypothesis in expected}) == 8
+    assert [one.keys for one in found.alternatives] == [hypothesis.text for hypothesis in expected]
+    scores = [one.score for one in found.alternatives]
+    np.testing.assert_allclose(scores, [hypothesis.score for hypothesis in expected], rtol=1e-5)
+    assert scores == sorted(scores, reverse=True)
+    assert found.alternatives[0].keystrokes == found.keystrokes
+    for one in found.alternatives:
+        times = [stroke.time for stroke in one.keystrokes]
+        assert times == sorted(times)
+
+
+def test_readings_across_a_gap_are_the_best_sums_of_those_on_its_sides(beam, signal):
+    samples, times = signal
+    later = times + np.where(np.arange(len(times)) >= 12_000, 5.0, 0.0)
+    gapped = Recording(emg=samples, times=later)
+    sides = [beam.decoder.decode(stretch, n_best=50) for stretch in beam.emissions(gapped).stretches]
+    assert len(sides) == 2
+    sums = {}
+    for first in sides[0]:
+        for second in sides[1]:
+            sums.setdefault(first.text + second.text, []).append(first.score + second.score)
+    best = sorted(((max(scores), keys) for keys, scores in sums.items()), reverse=True)[:12]
+    found = beam.transcribe(gapped, n_best=12)
+    assert [one.keys for one in found.alternatives] == [keys for _, keys in best]
+    np.testing.assert_allclose([one.score for one in found.alternatives], [score for score, _ in best], rtol=1e-5)
+    assert found.alternatives[0].keystrokes == found.keystrokes
+    after = [stroke.time for stroke in found.alternatives[-1].keystrokes if stroke.time > 12_000 / SFREQ + 1]
+    assert min(after) > 12_000 / SFREQ + 5.0
+
+
+def test_readings_of_which_the_keys_are_the_same_are_given_once(beam):
+    from myotype.transcriber import _best_sums
+    from myotype.transcript import Alternative, Keystroke
+
+    one, none = Alternative((Keystroke("a", 1.0, 0.5),), -1.0), Alternative((), -2.0)
+    later = Alternative((Keystroke("a", 9.0, 0.5),), -1.5)
+    found = _best_sums((one, none), (later, none), 4)
+    assert [(reading.keys, reading.score) for reading in found] == [("aa", -2.5), ("a", -3.0), ("", -4.0)]
+    assert found[1].keystrokes == one.keystrokes, "of two that read the same, the more probable"
+
+
+def test_there_is_one_reading_of_nothing(beam):
+    found = beam.transcribe(Recording(emg=np.zeros((100, 32))), n_best=5)
+    assert [one.keys for one in found.alternatives] == [""]
+
+
+def test_alternatives_are_given_when_they_are_asked_for(transcriber, whole):
+    assert whole.alternatives == ()
+
+
+@pytest.mark.parametrize("n_best", [0, -1, 2.5])
+def test_an_impossible_number_of_readings_is_refused(beam, recording, n_best):
+    with pytest.raises(InputError, match="n_best"):
+        beam.transcribe(recording, n_best=n_best)
+
+
+def test_greedy_decoding_has_one_reading(beam, recording):
+    with pytest.raises(InputError, match="only the beam search"):
+        Transcriber(beam.engine).transcribe(recording, n_best=2)

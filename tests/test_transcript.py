@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from myotype.transcript import WRITERS, Keystroke, Note, Transcript
+from myotype.transcript import WRITERS, Alternative, Keystroke, Note, Transcript
 
 
 def typed(*pairs: tuple[str, float]) -> Transcript:
@@ -73,3 +73,29 @@ def test_srt_breaks_at_pauses_and_at_long_lines():
 
 def test_srt_does_not_show_what_was_deleted():
     assert "x" not in WRITERS["srt"](typed(("x", 1.0), ("Key.backspace", 1.2), ("y", 1.4)))
+
+
+READINGS = (Alternative(SESSION.keystrokes, -1.25), Alternative(typed(("t", 1.0), ("Key.enter", 2.0)).keystrokes, -3.5))
+
+
+def test_txt_has_a_line_for_every_alternative_with_its_rank_and_score():
+    told = Transcript(SESSION.keystrokes, alternatives=READINGS)
+    assert WRITERS["txt"](told) == '1\t-1.2500\tthe X⏎"\n2\t-3.5000\tt⏎\n'
+
+
+def test_json_has_all_of_every_alternative():
+    content = json.loads(WRITERS["json"](Transcript(SESSION.keystrokes, alternatives=READINGS)))
+    first, second = content["alternatives"]
+    assert {name: first[name] for name in ("text", "keys", "keystrokes")} == {
+        name: content[name] for name in ("text", "keys", "keystrokes")
+    }
+    assert second == {
+        "score": -3.5,
+        "text": "t\n",
+        "keys": "t⏎",
+        "keystrokes": [
+            {"key": "t", "time": 1.0, "confidence": 0.5},
+            {"key": "Key.enter", "time": 2.0, "confidence": 0.5},
+        ],
+    }
+    assert json.loads(WRITERS["json"](SESSION))["alternatives"] == []

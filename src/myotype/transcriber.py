@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +22,11 @@ from myotype.recordings import Recording
 from myotype.recordings.continuity import Continuity, Segment
 from myotype.runtime import Engine
 from myotype.runtime.hub import HubOptions
-from myotype.transcript import Keystroke, Note, Transcript, Update
+from myotype.transcript import Alternative, Keystroke, Note, Transcript, Update
 
 if TYPE_CHECKING:
     from myotype.decoding import NGram
+    from myotype.decoding.beam import BeamStream
 
 _BLOCK_SECONDS: Final = 4.0  # of a recording in one push: larger is no faster and needs more memory
 
@@ -35,6 +37,22 @@ Progress = Callable[[float, Update], None]
 """Called with the share of the recording that is done and what the latest part of it added."""
 
 
+@dataclass(frozen=True, slots=True)
+class Emissions:
+    """What the network says of a recording.
+
+    Attributes
+    ----------
+    stretches
+        (frames, labels) natural-log probabilities of each stretch without gaps, in order.
+    notes
+        What was found in the signal.
+    """
+
+    stretches: tuple[npt.NDArray[np.float32], ...]
+    notes: tuple[Note, ...] = ()
+
+
 class Transcriber:
     """A model and a decoder: shared and read-only, while each stream owns its state.
 
@@ -43,7 +61,7 @@ class Transcriber:
     engine
         Runs the model.
     decoder
-        Turns emissions into labels.
+        Turns emissions into labels; greedy decoding if not given.
 
     Raises
     ------
@@ -63,8 +81,9 @@ class Transcriber:
         cls,
         model: str | os.PathLike[str] = "demo",
         *,
-        decoder: Literal["greedy", "beam"] | Decoder = "greedy",
+        decoder: Literal["beam", "greedy"] | Decoder = "beam",
         lm: str | os.PathLike[str] | NGram | None = ENGLISH,
+        hotwords: Mapping[str, float] | str | os.PathLike[str] | None = None,
         threads: int = 1,
         **hub: Unpack[HubOptions],
     ) -> Self:
@@ -78,10 +97,14 @@ class Transcriber:
             needs the `train` extra; the bundle is kept beside the Hub's cache. The licence of weights that must not be
             used commercially is said on stderr.
         decoder
-            How to decode: "greedy", "beam" (search with a language model), or a decoder with options of your own.
+            How to decode: "beam" (search with a language model), "greedy", or a decoder with options of your own.
         lm
             The language model of the beam search: "english" for the bundled one, a file (ARPA, or packed by
-            `NGram.save`), a model, or None.
+            `NGram.save`), a model, or None. Where it is the one that the model was tuned with (`myotype lm tune`), it
+            has the weights that were found then.
+        hotwords
+            Words and phrases that the beam search is to expect, such as names: a mapping to their weights, or a file
+            that :func:`~myotype.decoding.hotwords.read_hotwords` reads.
         threads
             Threads for the network; 0 for as many as there are cores.
         **hub
@@ -93,6 +116,10 @@ class Transcriber:
             If there is no such model, it cannot be downloaded, or it is broken.
         MissingExtraError
             If it has to be converted and PyTorch is not installed.
+        LanguageModelError
+            If the language model cannot be read.
+        InputError
+            If there is no such decoder, it knows no hot words, or these make no sense.
 
         Examples
         --------
@@ -101,11 +128,18 @@ class Transcriber:
         """
         engine = Engine(open_model(model, **hub), threads=threads)
         if isinstance(decoder, str):
-            decoder = named_decoder(decoder, lm, engine.facts.frame_rate)
+            facts = engine.facts
+            decoder = named_decoder(decoder, lm, facts.frame_rate, hotwords=hotwords, defaults=facts.decoder)
+        elif hotwords is not None:
+            raise InputError("a decoder with options of its own has its own hot words: give them to it")
         return cls(engine, decoder)
 
     def transcribe(
-        self, recording: str | os.PathLike[str] | Recording, *, progress: Progress | None = None
+        self,
+        recording: str | os.PathLike[str] | Recording,
+        *,
+        n_best: int = 1,
+        progress: Progress | None = None,
     ) -> Transcript:
         """Read what was typed in a whole recording.
 
@@ -113,8 +147,37 @@ class Transcriber:
         ----------
         recording
             A recording or the path of one.
+        n_best
+            With more than 1, how many readings to give at most, in `Transcript.alternatives`. Nothing is committed then
+            that readings still differ in: memory grows with it, and the best reading may be another than without.
+            There are no more than the beam has hypotheses, for every stretch between gaps.
         progress
             Called as the work goes on.
+
+        Raises
+        ------
+        RecordingError
+            If it cannot be read, or its rate or channels are not the model's.
+        InputError
+            If `n_best` is less than 1, or more than 1 and the decoder is no beam search.
+        """
+        stream = self.stream() if n_best == 1 else _NBestStream(self, n_best)
+        with contextlib.ExitStack() as stack:
+            if not isinstance(recording, Recording):
+                recording = stack.enter_context(recordings.open(recording))
+            return self._transcribe(recording, stream, progress)
+
+    def emissions(
+        self, recording: str | os.PathLike[str] | Recording, *, progress: Callable[[float], None] | None = None
+    ) -> Emissions:
+        """Run the network alone, for several decoders to read what it says: 3 MB a minute at 125 frames a second.
+
+        Parameters
+        ----------
+        recording
+            A recording or the path of one.
+        progress
+            Called with the share of the recording that is done.
 
         Raises
         ------
@@ -124,9 +187,31 @@ class Transcriber:
         with contextlib.ExitStack() as stack:
             if not isinstance(recording, Recording):
                 recording = stack.enter_context(recordings.open(recording))
-            return self._transcribe(recording, progress)
+            self._check(recording)
+            continuity = Continuity(self.engine.facts.sfreq, self.engine.facts.n_chans)
+            stream = self.engine.stream()
+            stretches: list[list[npt.NDArray[np.float32]]] = [[]]
+            notes = [Note(0.0, note) for note in recording.notes]
+            for start, end in self._blocks(recording):
+                for segment in continuity.push(recording.emg[start:end], recording.times[start:end]):
+                    notes += segment.notes
+                    if segment.restart:
+                        stream = self.engine.stream()
+                        stretches.append([])
+                    stretches[-1] += self.engine.step([stream], [segment.samples])
+                if progress is not None:
+                    progress(end / recording.n_samples)
+            found = tuple(np.concatenate(pieces) for pieces in stretches if pieces)
+            return Emissions(found, (*notes, *continuity.finish()))
 
-    def _transcribe(self, recording: Recording, progress: Progress | None) -> Transcript:
+    def _blocks(self, recording: Recording) -> Iterator[tuple[int, int]]:
+        """Cut a recording into what is pushed at a time."""
+        block = int(_BLOCK_SECONDS * self.engine.facts.sfreq)
+        for start in range(0, recording.n_samples, block):
+            yield start, min(start + block, recording.n_samples)
+
+    def _check(self, recording: Recording) -> None:
+        """Refuse a recording that the model does not take."""
         facts = self.engine.facts
         if abs(recording.sfreq / facts.sfreq - 1) > RATE_TOLERANCE:
             message = f"{recording.name}: {recording.sfreq:g} samples a second; the model takes {facts.sfreq:g}"
@@ -134,12 +219,12 @@ class Transcriber:
         n_channels = recording.emg.shape[1]
         if n_channels != facts.n_chans:
             raise RecordingError(f"{recording.name}: {n_channels} channels; the model takes {facts.n_chans}")
-        stream = self.stream()
+
+    def _transcribe(self, recording: Recording, stream: TranscriberStream, progress: Progress | None) -> Transcript:
+        self._check(recording)
         keystrokes: list[Keystroke] = []
-        notes: list[Note] = []
-        block = int(_BLOCK_SECONDS * facts.sfreq)
-        for start in range(0, recording.n_samples, block):
-            end = min(start + block, recording.n_samples)
+        notes = [Note(0.0, note) for note in recording.notes]
+        for start, end in self._blocks(recording):
             update = stream.push(recording.emg[start:end], recording.times[start:end])
             keystrokes += update.committed
             notes += update.notes
@@ -148,10 +233,13 @@ class Transcriber:
         tail = stream.finish()
         if progress is not None:
             progress(1.0, tail)
+        facts = self.engine.facts
         if recording.n_samples < facts.receptive_field:
             seconds = facts.receptive_field / facts.sfreq
             notes.append(Note(0.0, f"the recording is shorter than the {seconds:.2f} s that the model needs to begin"))
-        return Transcript((*keystrokes, *tail.committed), stream.start, stream.elapsed, (*notes, *tail.notes))
+        return Transcript(
+            (*keystrokes, *tail.committed), stream.start, stream.elapsed, (*notes, *tail.notes), stream.alternatives
+        )
 
     def stream(self) -> TranscriberStream:
         """Begin a new stream of samples."""
@@ -167,7 +255,12 @@ class TranscriberStream:
     ----------
     elapsed
         Seconds from the first sample to the end of the latest.
+    alternatives
+        Where several readings were asked for: the best of all that lies before the last gap, or of the whole once it is
+        finished.
     """
+
+    alternatives: tuple[Alternative, ...] = ()
 
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber = transcriber
@@ -184,6 +277,7 @@ class TranscriberStream:
         self._pending: tuple[Keystroke, ...] = ()
         self._frame_times: npt.NDArray[np.float64] = np.zeros(0)  # of the frames from the first unsettled one on
         self._first_frame = 0  # the frame that this array begins with
+        self._late_times: npt.NDArray[np.float64] = np.zeros(0)  # of samples whose frames are still to come out
 
     @property
     def start(self) -> float:
@@ -215,7 +309,7 @@ class TranscriberStream:
         if self._finished:
             return Update()
         self._finished = True
-        return Update(self._commit(self._decoder_stream.finish()), (), self._continuity.finish())
+        return Update(self._end(), (), self._continuity.finish())
 
     def copy(self) -> TranscriberStream:
         """Give an independent stream that goes on from the same point."""
@@ -231,7 +325,7 @@ class TranscriberStream:
         for segment in segments:
             notes += segment.notes
             if segment.restart:
-                committed += self._commit(self._decoder_stream.finish())
+                committed += self._end()
                 self._begin()
                 # Where the clock has run backwards, time goes on from where it was: keystrokes stay in order.
                 back = self.elapsed - (float(segment.times[0]) - self.start + self._delay)
@@ -241,15 +335,22 @@ class TranscriberStream:
             self._pending = self._keystrokes(decoded.pending)
         return Update(tuple(committed), self._pending, tuple(notes))
 
+    def _end(self) -> tuple[Keystroke, ...]:
+        """Commit what is pending at the end of a stretch without gaps."""
+        return self._commit(self._decoder_stream.finish())
+
     def _decode(self, segment: Segment) -> Decoded:
         stream, facts = self._engine_stream, self._facts
         if len(segment.times):
             self.elapsed = float(segment.times[-1]) + 1 / facts.sfreq - self.start + self._delay
-        samples_before, frames_before = stream.n_samples, stream.n_frames
+        first_sample, first_frame = stream.n_samples - len(self._late_times), stream.n_frames
         (emissions,) = self._transcriber.engine.step([stream], [segment.samples])
-        # A frame comes out with the push of its last sample, so that sample's time is at hand here.
-        last_samples = np.arange(frames_before, stream.n_frames) * facts.hop_length + facts.receptive_field - 1
-        ends = segment.times[last_samples - samples_before] + 1 / facts.sfreq
+        # A frame comes out with the push of its last sample, or later where the model needs more to begin with.
+        times = np.concatenate([self._late_times, segment.times])
+        last_samples = np.arange(first_frame, stream.n_frames + 1) * facts.hop_length + facts.receptive_field - 1
+        places = last_samples - first_sample  # in these times; the last is that of the frame that comes next
+        self._late_times = times[places[-1] :].copy()
+        ends = times[places[:-1]] + 1 / facts.sfreq
         self._frame_times = np.concatenate([self._frame_times, ends - facts.look_ahead - self.start + self._delay])
         return self._decoder_stream.push(emissions)
 
@@ -267,3 +368,57 @@ class TranscriberStream:
             Keystroke(KEYS[label], float(time), float(confidence))
             for label, time, confidence in zip(found.labels, times, found.confidences, strict=True)
         )
+
+
+class _NBestStream(TranscriberStream):
+    """A signal of which the best readings are wanted, not the best alone.
+
+    Stretches between gaps are decoded by themselves, so the best readings of the whole are the best sums.
+    """
+
+    def __init__(self, transcriber: Transcriber, n_best: int) -> None:
+        from myotype.decoding.beam import BeamDecoder  # noqa: PLC0415  (compiled)
+
+        if not isinstance(n_best, int) or n_best < 1:
+            raise InputError(f"n_best={n_best!r}: expected a whole number from 1 up")
+        if not isinstance(transcriber.decoder, BeamDecoder):
+            raise InputError(f"n_best={n_best}: only the beam search knows more than one reading: use decoder='beam'")
+        self._n_best, self._beam = n_best, transcriber.decoder
+        self.alternatives = (Alternative((), 0.0),)
+        super().__init__(transcriber)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._decoder_stream = self._beam.stream(commit_delay=None)
+        self._stretch: tuple[Keystroke, ...] = ()  # what is committed of this one, which all its readings have
+
+    def _commit(self, decoded: Decoded) -> tuple[Keystroke, ...]:
+        keystrokes = super()._commit(decoded)
+        self._stretch += keystrokes
+        return keystrokes
+
+    def _end(self) -> tuple[Keystroke, ...]:
+        stream = cast("BeamStream", self._decoder_stream)
+        endings = [
+            Alternative(self._keystrokes(Labels(found.labels, found.frames, found.confidences)), found.score)
+            for found in stream.finish_n_best(self._n_best)
+        ]
+        wholes = [Alternative(self._stretch + ending.keystrokes, ending.score) for ending in endings]
+        self.alternatives = _best_sums(self.alternatives, wholes, self._n_best)
+        return endings[0].keystrokes
+
+
+def _best_sums(before: Sequence[Alternative], after: Sequence[Alternative], n_best: int) -> tuple[Alternative, ...]:
+    """Put every reading of a stretch behind every one of what came before it; give the best that differ in their keys.
+
+    Both are in the order of their scores; of equal sums the first come first.
+    """
+    sums = np.add.outer([one.score for one in before], [one.score for one in after])
+    found: dict[str, Alternative] = {}
+    for place in np.argsort(-sums, axis=None, kind="stable"):
+        i, j = divmod(int(place), len(after))
+        whole = Alternative(before[i].keystrokes + after[j].keystrokes, float(sums[i, j]))
+        found.setdefault(whole.keys, whole)
+        if len(found) == n_best:
+            break
+    return tuple(found.values())

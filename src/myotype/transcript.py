@@ -83,6 +83,33 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """One of the readings of a recording.
+
+    Attributes
+    ----------
+    keystrokes
+        In order of time.
+    score
+        Natural logarithm: of the probability that the network gives the key sequence, with what language model and hot
+        words add. Differences between alternatives count; the number itself falls with every frame.
+    """
+
+    keystrokes: tuple[Keystroke, ...]
+    score: float
+
+    @property
+    def keys(self) -> str:
+        """The key sequence, one symbol a key: backspace as U+232B, enter as U+23CE, shift as U+21E7."""
+        return _symbols(self.keystrokes)
+
+    @property
+    def text(self) -> str:
+        """The text that a person would see: backspaces applied, enter as a new line."""
+        return render(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """Everything that was decoded from one recording.
 
@@ -96,17 +123,21 @@ class Transcript:
         Seconds from the first sample to the end of the last.
     notes
         What was found in the signal: gaps, bad samples.
+    alternatives
+        The readings with the highest scores, best first; the first is that of `keystrokes`. No two have the same keys.
+        Empty where only the best was asked for.
     """
 
     keystrokes: tuple[Keystroke, ...]
     start: float = 0.0
     duration: float = 0.0
     notes: tuple[Note, ...] = field(default=())
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def keys(self) -> str:
         """The key sequence, one symbol a key: backspace as U+232B, enter as U+23CE, shift as U+21E7."""
-        return "".join(KEY_SYMBOLS[stroke.key] for stroke in self.keystrokes)
+        return _symbols(self.keystrokes)
 
     @property
     def text(self) -> str:
@@ -114,7 +145,18 @@ class Transcript:
         return render(self.keys)
 
 
+def _symbols(keystrokes: tuple[Keystroke, ...]) -> str:
+    return "".join(KEY_SYMBOLS[stroke.key] for stroke in keystrokes)
+
+
+_NEW_LINE: Final = "\n"
+
+
 def _txt(transcript: Transcript) -> str:
+    if transcript.alternatives:
+        # A line each, to be sorted and cut: enter, which would break it, is shown as its symbol.
+        readings = enumerate(transcript.alternatives, start=1)
+        return "".join(f"{rank}\t{one.score:.4f}\t{one.text.replace(_NEW_LINE, '⏎')}\n" for rank, one in readings)
     text = transcript.text
     return text if not text or text.endswith("\n") else text + "\n"
 
@@ -127,6 +169,10 @@ def _tsv(transcript: Transcript) -> str:
 
 def _json(transcript: Transcript) -> str:
     content = {"text": transcript.text, "keys": transcript.keys, **asdict(transcript)}
+    content["alternatives"] = [
+        {"score": one.score, "text": one.text, "keys": one.keys, "keystrokes": [asdict(key) for key in one.keystrokes]}
+        for one in transcript.alternatives
+    ]
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -181,4 +227,7 @@ WRITERS: Final[Mapping[str, Callable[[Transcript], str]]] = MappingProxyType(
     {"txt": _txt, "tsv": _tsv, "json": _json, "srt": _srt}
 )
 """How to write a transcript, by the name of the format: the rendered text; a table of keystrokes with their times; all
-that is known; subtitles."""
+that is known; subtitles.
+
+Where there are alternatives, the text is a line for each, best first: rank, score and text, separated by tabs, with
+enter as U+23CE. Tables and subtitles have the best alone."""

@@ -15,6 +15,7 @@ import pytest
 
 from myotype import Recording, recordings, simulate
 from myotype.cli import COMMANDS, main
+from myotype.decoding import BeamDecoder, beam_kernels
 from myotype.recordings import bids, write_hdf5
 
 
@@ -24,6 +25,7 @@ def files(tmp_path_factory):
     for name, text in (("one", "hello world"), ("two", "good morning")):
         write_hdf5(folder / f"{name}.hdf5", simulate(text, seed=5, session=5))
     (folder / "broken.hdf5").write_bytes(b"nothing")
+    BeamDecoder().decode(np.full((1, 99), -np.log(99)))  # compiled: the first search would say so
     return folder
 
 
@@ -114,6 +116,58 @@ def test_beam_search_takes_a_language_model_or_none(capsys, files):
     code, _, err = run(capsys, "transcribe", one, "--decoder", "beam", "--lm", "nowhere.arpa")
     assert code == 1
     assert "nowhere.arpa" in err
+
+
+def test_several_readings_are_a_line_each_or_all_that_is_known(capsys, files):
+    code, out, _ = run(capsys, "transcribe", files / "one.hdf5", "--n-best", "3")
+    assert code == 0
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    assert [float(row[1]) for row in rows] == sorted((float(row[1]) for row in rows), reverse=True)
+    assert "world" in rows[0][2]
+    code, out, _ = run(capsys, "transcribe", files / "one.hdf5", "--n-best", "3", "--format", "json")
+    told = json.loads(out)["alternatives"]
+    assert [f"{reading['score']:.4f}" for reading in told] == [row[1] for row in rows]
+    assert told[0]["text"].replace("\n", "⏎") == rows[0][2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--n-best", "0"], "--n-best 0: give 1 or more"),
+        (["--n-best", "2", "--format", "tsv"], "tsv has room for one reading"),
+        (["--n-best", "2", "--format", "srt"], "srt has room for one reading"),
+        (["--n-best", "2", "--decoder", "greedy"], "greedy decoding has one reading"),
+        (["--hotwords", "WORDS", "--decoder", "greedy"], "hot words need the beam search"),
+        (["--hotwords", "absent.txt"], "absent.txt"),
+        (["--hotwords", "BROKEN"], "line 2"),
+    ],
+)
+def test_what_a_decoder_cannot_do_is_misuse_before_any_work(capsys, files, tmp_path, arguments, message):
+    (tmp_path / "words.txt").write_text("wort\n")
+    (tmp_path / "broken.txt").write_text("wort\nwort\tmany\n")
+    names = {"WORDS": tmp_path / "words.txt", "BROKEN": tmp_path / "broken.txt"}
+    code, out, err = run(capsys, "transcribe", files / "one.hdf5", *(names.get(name, name) for name in arguments))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_hot_words_change_what_is_read(capsys, files, tmp_path):
+    (tmp_path / "words.txt").write_text("# what nobody would type\nwprld\t30\n")
+    code, out, err = run(capsys, "transcribe", files / "one.hdf5", "--hotwords", tmp_path / "words.txt")
+    assert (code, err) == (0, "")
+    assert "wprld" in out
+    assert "world" in run(capsys, "transcribe", files / "one.hdf5")[1]
+
+
+def test_compiling_is_told_of_where_it_lies_ahead(capsys, files, monkeypatch):
+    monkeypatch.setattr(beam_kernels, "is_compiled", lambda: False)
+    message = "compiling the search"
+    assert message in run(capsys, "transcribe", files / "one.hdf5")[2]
+    assert message not in run(capsys, "transcribe", files / "one.hdf5", "--decoder", "greedy")[2]
+    monkeypatch.setattr(beam_kernels, "is_compiled", lambda: True)
+    assert message not in run(capsys, "transcribe", files / "one.hdf5")[2]
 
 
 def test_a_model_that_does_not_exist_is_an_error(capsys, files):

@@ -98,6 +98,19 @@ def test_info_tells_all_of_a_model(capsys):
         assert row in rows
 
 
+def test_info_tells_what_a_decoder_was_tuned_to(capsys, model):
+    assert not [row for row in rows_of(run(capsys, "demo")[1]) if row[0].startswith("tuned")]
+    decoder = {
+        "lm": "mine.npz", "lm_sha256": "ab" * 32, "lm_weight": 1.25, "insertion_bonus": 3, "beam_size": 20,
+        "cer_before": 0.08, "cer_after": 0.07125, "cer_greedy": 0.12, "keys": 5000, "recordings": 3, "simulated": True,
+    }  # fmt: skip
+    rows = dict(rows_of(run(capsys, model(decoder=decoder))[1]))
+    assert rows["tuned with"] == f"language model mine.npz, SHA-256 of its content {'ab' * 32}"
+    assert rows["tuned to"] == "lm weight 1.25, insertion bonus 3, beam size 20"
+    assert rows["tuned on"] == ("5,000 simulated keys in 3 recordings: CER 7.12% of them, before 8.00%, greedy 12.00%")
+    assert json.loads(run(capsys, model(decoder=decoder), "--json")[1])["facts"]["decoder"] == decoder
+
+
 def test_info_says_what_must_not_be_used_commercially_and_whom_to_cite(capsys, model):
     folder = model(provenance={"license": published.LICENSE, "citation": published.CITATION, "simulated": False})
     rows = dict(rows_of(run(capsys, folder)[1]))
@@ -135,7 +148,7 @@ def test_a_detail_does_not_pass_for_a_fact(capsys, model):
 def test_a_model_as_json_is_facts_configuration_and_sizes(capsys):
     told = json.loads(run(capsys, "demo", "--json")[1])
     bundle = Bundle.open("demo")
-    assert told["facts"] == json.loads(json.dumps(dataclasses.asdict(bundle.facts)))
+    assert told["facts"] == json.loads(json.dumps(bundle.facts.to_json()))
     assert told["config"] == bundle.config
     assert told["sizes"]["stream.onnx"] == bundle.graph.stat().st_size
     assert (told["format_version"], told["myotype_version"]) == (1, "0.1.0")

@@ -63,6 +63,12 @@ def test_a_model_of_single_words_is_built(run, text, tmp_path):
     assert same(NGram.load(tmp_path / "lm.npz"), expected)
 
 
+def test_smoothing_can_be_chosen(run, text, tmp_path):
+    path = tmp_path / "lm.npz"
+    assert run("build", text, "-o", path, "--order", 3, "--smoothing", "witten-bell", "--novelty", 2)[0] == 0
+    assert same(NGram.load(path), NGram.estimate(TEXT.splitlines(), 3, smoothing="witten-bell", novelty=2.0))
+
+
 def test_counts_and_pruning_make_it_smaller(run, text, tmp_path):
     path = tmp_path / "lm.npz"
     assert run("build", text, "-o", path, "--order", 3, "--min-counts", 1, 1, 2)[0] == 0

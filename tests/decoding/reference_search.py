@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from myotype.decoding.automaton import Automaton
-from myotype.keyboard import BLANK, KEYS
+from myotype.keyboard import BLANK, KEYS, SYMBOLS
 
 BACKSPACE = KEYS.index("Key.backspace")
 NEVER = -math.inf
@@ -126,6 +126,7 @@ class Search:
         backspace=True,
         commit_delay=None,
         confidence_delay=16,
+        hotwords=None,
     ):
         self.beam_size = beam_size
         self.labels_per_frame = labels_per_frame
@@ -135,6 +136,7 @@ class Search:
         self.backspace = backspace
         self.commit_delay = commit_delay
         self.confidence_delay = confidence_delay
+        self.hotwords = hotwords or {}
         self.beam = [Reading(blank=0.0)]
         self.n_frames = 0
         self.n_committed = 0  # the first so many labels of every reading
@@ -154,7 +156,7 @@ class Search:
             if reading.history is None:
                 return 0.0, None, None
             score, context, history = reading.history
-            return -score, context, history
+            return -score + self.gain(reading, label), context, history
         score, context = 0.0, None
         if self.lm is not None:
             before = ("<s>",) if reading.context is None else reading.context
@@ -166,7 +168,24 @@ class Search:
             else:
                 score = self.weighted(self.lm.log10(before, "</s>"))
             score += self.insertion_bonus
-        return score, context, (score, reading.context, reading.history)
+        return score + self.gain(reading, label), context, (score, reading.context, reading.history)
+
+    def gain(self, reading, label):
+        """Give what hot words add when a reading goes on by a key, also if that deletes one."""
+        if not self.hotwords:
+            return 0.0
+        before, after = self.seen(reading.labels), self.seen((*reading.labels, label))
+        return bias(after, self.hotwords) - bias(before, self.hotwords)
+
+    def seen(self, labels):
+        """Give the symbols of the keys that are to be seen."""
+        keys = []
+        for label in labels:
+            if self.backspace and label == BACKSPACE:
+                del keys[-1:]
+            else:
+                keys.append(SYMBOLS[label])
+        return "".join(keys)
 
     def step(self, row):
         """One frame of emissions: all readings anew, parents from best to worst, staying before going on."""
@@ -251,13 +270,15 @@ class Search:
         begins = [max(r.frames[self.n_committed], last) for r in self.beam if len(r.labels) > self.n_committed]
         return min([self.n_frames, *begins])
 
-    def finish(self):
+    def finish(self, *, end_of_word=True):
         """Close the words that are open, and put the readings in order."""
         closed = []
         for reading in self.beam:
             score = 0.0
-            if self.lm is not None and reading.context is not None:
+            if end_of_word and self.lm is not None and reading.context is not None:
                 score = self.weighted(self.lm.log10(reading.context, "</s>"))
+            seen = self.seen(reading.labels)
+            score += bias(seen, self.hotwords, ended=True) - bias(seen, self.hotwords)
             closed.append(replace(reading, blank=reading.blank + score, key=reading.key + score))
         self.beam = sorted(closed, key=lambda reading: -reading.total)
 
@@ -267,6 +288,29 @@ class Search:
         n = self.n_committed
         frames = np.maximum.accumulate([*self.committed_frames[-1:], *best.frames[n:]])
         return list(best.labels[n:]), list(frames[len(self.committed_frames[-1:]) :]), list(best.confidences[n:])
+
+
+def bias(seen, hotwords, *, ended=False):
+    """Give what hot words add to a key sequence, as it is to be seen: for each beginning of a word, the most.
+
+    A hot word counts that stands there, or that what is there may still become.
+    """
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789'"
+    keys = seen.replace("⇧", "").lower()
+    total = 0.0
+    for start in range(len(keys)):
+        if start > 0 and keys[start - 1] in letters:
+            continue
+        rest, most = keys[start:], 0.0
+        for word, weight in hotwords.items():
+            hot = word.replace("⇧", "").lower().strip()
+            goes_on = rest[len(hot) : len(hot) + 1]
+            if rest.startswith(hot) and not (goes_on and goes_on in letters and hot[-1] in letters):
+                most = max(most, weight * len(hot))
+            elif hot.startswith(rest) and not ended:
+                most = max(most, weight * len(rest))
+        total += most
+    return total
 
 
 def add(found, reading):
@@ -298,6 +342,18 @@ def random_model(seed):
             backoffs = {context: weight for context, weight in backoffs.items() if len(context) < order - 1}
             break
     return Arpa(ngrams, backoffs)
+
+
+def random_hotwords(seed):
+    """Make up some hot words of few keys, with weights that binary fractions are exact for."""
+    random = np.random.default_rng(seed)
+    found = {}
+    for _ in range(random.integers(0, 8)):
+        word = "".join(random.choice([*"aabbcE '⇧-⌫"[: random.integers(1, 11)]], random.integers(1, 7)))
+        keys = word.replace("⇧", "").lower().strip()
+        if keys:
+            found.setdefault(keys, (word, float(random.choice([0, 0.25, 0.5, 1, 3]))))
+    return dict(found.values())
 
 
 def random_emissions(seed, n_frames, kind):

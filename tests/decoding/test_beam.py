@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import runpy
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myotype.decoding import Decoder, GreedyDecoder, beam_compiling
+from myotype.decoding import Decoder, GreedyDecoder, beam_compiling, beam_kernels
 from myotype.decoding.automaton import Automaton, end, step
 from myotype.decoding.beam import BeamDecoder
 from myotype.errors import InputError
@@ -37,6 +39,12 @@ EMISSIONS = st.builds(
     st.sampled_from(["noisy", "tied", "impossible", "peaky", "deleting"]),
 )
 MODELS = st.none() | st.builds(reference.random_model, st.integers(0, 2**32))
+HOT_WORDS = st.builds(reference.random_hotwords, st.integers(0, 2**32))
+
+
+def typed(hotwords):
+    """Give the hot words that can be typed: none of them deletes."""
+    return {word: weight for word, weight in hotwords.items() if "⌫" not in word}
 
 
 def uniform(n_frames, labels=range(N_LABELS)):
@@ -142,6 +150,30 @@ def test_the_search_is_that_of_the_plain_one(emissions, arpa, options, end_of_wo
     assert found[0].confidences == pytest.approx(search.committed_confidences + confidences, rel=1e-9)
 
 
+@given(
+    emissions=EMISSIONS,
+    arpa=MODELS,
+    options=st.fixed_dictionaries(OPTIONS | {"labels_per_frame": st.sampled_from([2, 4, 10])}),
+    end_of_word=st.booleans(),
+    hotwords=HOT_WORDS,
+)
+@settings(max_examples=100, deadline=None)
+def test_the_search_with_hot_words_is_that_of_the_plain_one(emissions, arpa, options, end_of_word, hotwords):
+    emissions = emissions[:16]
+    search = reference.Search(lm=arpa, **options, hotwords=hotwords)
+    for row in emissions:
+        search.step(row)
+    search.finish(end_of_word=end_of_word)
+    decoder = BeamDecoder(
+        lm=arpa and reference.TinyModel(arpa), **options, end_of_word=end_of_word, hotwords=typed(hotwords)
+    )
+    found = decoder.decode(emissions, n_best=100)
+    assert [hypothesis.labels.tolist() for hypothesis in found] == [list(reading.labels) for reading in search.beam]
+    for hypothesis, reading in zip(found, search.beam, strict=True):
+        assert hypothesis.frames.tolist() == list(reading.frames)
+        assert hypothesis.score == pytest.approx(reading.total, rel=1e-9, abs=1e-9)
+
+
 def test_equal_emissions_go_by_label_and_equal_scores_by_where_they_come_from():
     found = BeamDecoder(beam_size=4, labels_per_frame=None).decode(uniform(1), n_best=4)
     assert [hypothesis.text for hypothesis in found] == ["", "a", "b", "c"]  # staying comes first, then label by label
@@ -230,6 +262,53 @@ def test_a_language_model_changes_what_is_read():
     assert BeamDecoder(lm=model).decode(emissions)[0].text == "abc"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ann", 0),  # the end takes back what is not whole
+        ("anna", 4),
+        ("⇧Anna", 4),
+        ("annb", 0),
+        ("annb⌫a", 4),  # a backspace goes back to where the word was
+        ("anna⌫⌫⌫⌫b", 0),
+        ("annaz⌫ anna", 8),  # what was taken back comes back
+        ("b⌫anna", 4),  # the beginning of the word is there again
+        ("⌫⌫anna", 4),
+        ("banna", 0),
+    ],
+)
+@pytest.mark.parametrize("end_of_word", [True, False])
+def test_hot_words_score_what_is_to_be_seen(text, expected, end_of_word):
+    hotwords = {"Anna": 1.0, "annabel": 0.5}
+    assert score_of(text, hotwords=hotwords, end_of_word=end_of_word) == pytest.approx(expected)
+    plain = {"lm": abc_model(), "end_of_word": end_of_word}
+    with_model = score_of(text, **plain, hotwords=hotwords) - score_of(text, **plain)
+    assert with_model == pytest.approx(expected)
+
+
+def test_without_backspace_handling_a_backspace_parts_words():
+    options = {"backspace": False, "hotwords": {"anna": 1.0}}
+    assert score_of("b⌫anna⌫", **options) == pytest.approx(4)
+    assert score_of("annb⌫a", **options) == pytest.approx(0)
+
+
+def test_a_hot_word_changes_what_is_read_where_it_stands():
+    emissions = np.concatenate([spoken("axc ", rival="b"), spoken("xaxc", rival="b")])
+    for model in (None, abc_model(**{"^a": -0.1})):
+        assert BeamDecoder(lm=model, lm_weight=0.1).decode(emissions)[0].text == "axc xaxc"
+        decoder = BeamDecoder(lm=model, lm_weight=0.1, hotwords={"abc": 1.0})
+        assert decoder.decode(emissions)[0].text == "abc xaxc"
+
+
+def test_hot_words_of_no_weight_change_nothing():
+    emissions = reference.random_emissions(4, 100, "noisy")
+    model = reference.TinyModel(reference.random_model(5))
+    expected = BeamDecoder(lm=model).decode(emissions, n_best=50)
+    for hotwords in ({}, {"abc": 0, "a b": 0.0}):
+        found = BeamDecoder(lm=model, hotwords=hotwords).decode(emissions, n_best=50)
+        assert [(each.text, each.score) for each in found] == [(each.text, each.score) for each in expected]
+
+
 def test_two_keys_may_share_a_word():
     model = abc_model(**{"^a": -0.5, "ab": -0.25})
     model.key_words[text_to_labels("AB")] = model.key_words[text_to_labels("ab")]
@@ -250,6 +329,25 @@ def test_confidences_are_shares_of_probability():
     (found,) = BeamDecoder(labels_per_frame=None).decode(emissions)
     assert found.text == "abc"
     np.testing.assert_allclose(found.confidences, 0.75, atol=0.01)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1, 3.0])
+def test_a_temperature_tells_how_far_confidences_are_believed(temperature):
+    shares = np.array([0.75, 0.25]) ** (1 / temperature)
+    labels = [text_to_labels("a")[0], text_to_labels("b")[0]]
+    emissions = np.full((1, N_LABELS), -np.inf)
+    emissions[0, labels] = np.log([0.75, 0.25])
+    found = BeamDecoder(confidence_temperature=temperature).decode(emissions, n_best=2)
+    assert [each.confidences[0] for each in found] == pytest.approx(shares / shares.sum())
+    assert [each.score for each in found] == pytest.approx(np.log([0.75, 0.25]))
+
+
+def test_a_reading_that_is_too_improbable_to_tell_has_no_confidence():
+    emissions = np.full((2, N_LABELS), -np.inf)
+    emissions[0, text_to_labels("ab")] = [0, -2000]
+    emissions[1, text_to_labels("c")] = 0
+    found = BeamDecoder(confidence_delay=0).decode(emissions, n_best=2)
+    assert [(each.text, each.confidences.tolist()) for each in found] == [("ac", [1, 1]), ("bc", [0, 0])]
 
 
 def test_empty_emissions_give_the_empty_hypothesis():
@@ -288,7 +386,7 @@ def test_threads_may_share_a_decoder():
 
 def test_a_decoder_can_be_pickled():
     model = SimpleNamespace(**vars(abc_model(ab=-0.1)))
-    decoder = BeamDecoder(lm=model, lm_weight=1.5)
+    decoder = BeamDecoder(lm=model, lm_weight=1.5, hotwords={"abc": 0.5})
     twin = pickle.loads(pickle.dumps(decoder))
     emissions = reference.random_emissions(1, 40, "noisy")
     assert twin.decode(emissions)[0].score == decoder.decode(emissions)[0].score
@@ -312,6 +410,11 @@ def test_it_is_a_decoder():
         ({"insertion_bonus": "two"}, "insertion_bonus='two': expected a finite number"),
         ({"commit_delay": -1}, "commit_delay=-1"),
         ({"confidence_delay": None}, "confidence_delay=None"),
+        ({"confidence_temperature": 0}, "confidence_temperature=0: expected a number above 0"),
+        ({"confidence_temperature": -1.0}, "confidence_temperature=-1.0: expected a number above 0"),
+        ({"confidence_temperature": np.inf}, "confidence_temperature=inf: expected a finite number"),
+        ({"hotwords": {"a⌫": 1}}, "hot word 'a⌫' has a backspace"),
+        ({"hotwords": {"anna": -1}}, "hot word 'anna' has weight -1: expected a number from 0 to 100"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
@@ -383,6 +486,25 @@ def test_a_numba_without_the_options_that_save_time_will_do(monkeypatch):
     monkeypatch.setattr(beam_compiling, "njit", njit)
     assert beam_compiling.compiled(abs) is abs
     assert beam_compiling.entry(abs) is abs
+
+
+def test_whether_the_search_is_compiled_can_be_told_without_compiling(monkeypatch, tmp_path):
+    BeamDecoder().decode(uniform(1))
+    assert beam_kernels.is_compiled()
+
+    def found(**there):
+        monkeypatch.setattr(beam_kernels, "advance", SimpleNamespace(**there))
+        return beam_kernels.is_compiled()
+
+    kept = SimpleNamespace(cache_path=str(tmp_path))
+    assert not found(overloads={}, stats=kept)
+    index = tmp_path / f"beam_kernels._advance.locals.advance-1.py{sys.version_info.major}{sys.version_info.minor}.nbi"
+    index.touch()
+    assert found(overloads={}, stats=kept)
+    os.utime(index, (0, 0))
+    assert not found(overloads={}, stats=kept)  # of sources that are no more
+    assert not found(overloads={}, stats=SimpleNamespace(cache_path=None))  # there is no place to keep it
+    assert found()  # nothing is ever compiled
 
 
 def test_the_version_of_the_sources_changes_with_any_of_them():

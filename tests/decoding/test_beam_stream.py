@@ -36,6 +36,7 @@ EMISSIONS = st.builds(
     st.sampled_from(["noisy", "tied", "impossible", "peaky", "deleting"]),
 )
 MODELS = st.none() | st.builds(reference.random_model, st.integers(0, 2**32))
+HOT_WORDS = st.builds(reference.random_hotwords, st.integers(0, 2**32))
 CUTS = st.lists(st.integers(0, 40), max_size=8)
 
 
@@ -111,6 +112,58 @@ def test_what_is_committed_when_is_what_the_rules_say_however_the_emissions_come
     assert decoded.n_settled == len(emissions)
 
 
+@given(
+    emissions=EMISSIONS,
+    arpa=MODELS,
+    options=st.fixed_dictionaries(OPTIONS | {"labels_per_frame": st.sampled_from([2, 4, 10])}),
+    hotwords=HOT_WORDS,
+    cut=st.integers(0, 20),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_is_committed_with_hot_words_is_what_the_rules_say(emissions, arpa, options, hotwords, cut):
+    emissions, hotwords = emissions[:20], {word: weight for word, weight in hotwords.items() if "⌫" not in word}
+    search = reference.Search(lm=arpa, **options, hotwords=hotwords)
+    stream = BeamDecoder(lm=arpa and reference.TinyModel(arpa), **options, hotwords=hotwords).stream()
+    got = Collected()
+    for piece in pieces(emissions, [cut]):
+        for row in piece:
+            search.step(row)
+        decoded = stream.push(piece)
+        got.add(decoded.committed)
+        assert got.labels == search.committed_labels
+        assert got.frames == search.committed_frames
+        assert decoded.pending.labels.tolist() == search.pending()[0]
+    search.finish()
+    labels, frames, confidences = search.pending()
+    last = stream.finish().committed
+    assert last.labels.tolist() == labels
+    assert last.frames.tolist() == frames
+    assert last.confidences == pytest.approx(confidences, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_hot_words_know_their_way_back_over_what_is_committed(seed):
+    hotwords = {"ab": 1.0, "ba": 0.5, "abba": 2.0, "a": 0.25}
+    options = {"beam_size": 8, "labels_per_frame": 4, "commit_delay": 2 + seed % 5, "hotwords": hotwords}
+    emissions = reference.random_emissions(seed, 40, "deleting")
+    search = reference.Search(**options)
+    for row in emissions:
+        search.step(row)
+    stream = BeamDecoder(**options).stream()
+    assert stream.push(emissions).committed.labels.tolist() == search.committed_labels
+    totals = stream._state.beam["total"][: stream._state.counts["readings"][0]]
+    assert totals == pytest.approx([reading.total for reading in search.beam], rel=1e-9)
+
+
+def test_a_backspace_over_a_committed_key_goes_back_into_the_hot_word():
+    stream = BeamDecoder(commit_delay=0, hotwords={"anna": 1.0}).stream()
+    scores = []
+    for key in "annnnn⌫⌫⌫a ⌫b⌫":
+        stream.push(certain(key))
+        scores.append(stream._state.beam["total"][0])
+    assert scores == [1, 2, 3, 0, 0, 0, 0, 0, 3, 4, 4, 4, 0, 4]
+
+
 @pytest.mark.parametrize("seed", range(16))
 def test_a_language_model_knows_its_way_back_over_what_is_committed(seed):
     arpa, options = reference.random_model(seed), {"beam_size": 8, "labels_per_frame": 4, "commit_delay": 2 + seed % 5}
@@ -138,10 +191,11 @@ def test_without_a_bound_a_stream_commits_exactly_what_decoding_the_whole_gives(
     assert got.confidences == whole.confidences.tolist()
 
 
-@given(emissions=EMISSIONS, options=st.fixed_dictionaries(OPTIONS), cuts=CUTS, others=CUTS)
+@given(emissions=EMISSIONS, options=st.fixed_dictionaries(OPTIONS), cuts=CUTS, others=CUTS, hotwords=HOT_WORDS)
 @settings(max_examples=50, deadline=None)
-def test_pieces_of_any_length_give_the_same_to_the_last_bit(emissions, options, cuts, others):
-    decoder = BeamDecoder(lm=reference.TinyModel(reference.random_model(1)), **options)
+def test_pieces_of_any_length_give_the_same_to_the_last_bit(emissions, options, cuts, others, hotwords):
+    hotwords = {word: weight / 3 for word, weight in hotwords.items() if "⌫" not in word}
+    decoder = BeamDecoder(lm=reference.TinyModel(reference.random_model(1)), **options, hotwords=hotwords)
     results = []
     for each in (cuts, others):
         stream, got = decoder.stream(), Collected()
@@ -232,7 +286,7 @@ def through_file(stream):
 @pytest.mark.parametrize("way", ["copy", "pickle", "file"])
 def test_a_stream_goes_on_from_a_copy_or_a_file_as_if_nothing_had_happened(at, way):
     model = SimpleNamespace(**vars(reference.TinyModel(reference.random_model(2))))
-    decoder = BeamDecoder(lm=model, commit_delay=50)
+    decoder = BeamDecoder(lm=model, commit_delay=50, hotwords={"abc": 0.7, "c'a": 1.0, "bcabacab": 2.0})
     emissions = doubtful(1000, seed=1, every=5, keys=3)
     stream = decoder.stream()
     stream.push(emissions[:at])
@@ -263,6 +317,11 @@ def test_a_stream_goes_on_from_a_copy_or_a_file_as_if_nothing_had_happened(at, w
         (lambda state: state["keys"]["parent"].__setitem__(slice(None), 0), "points outside itself"),
         (lambda state: state["onsets"]["parent"].__setitem__(slice(None), -1), "points outside itself"),
         (lambda state: state["keys"]["context"].__setitem__(slice(None), 99), "points outside itself"),
+        (lambda state: state["keys"]["match"].__setitem__(slice(None), 2), "points outside itself"),
+        (lambda state: state["history"]["match"].__setitem__(3, -1), "points outside itself"),
+        (lambda state: state["counts"]["commit_delay"].__setitem__(0, -2), "points outside itself"),
+        (lambda state: state.pop("fingerprint"), "is of a decoder with other options, .* or is none"),
+        (lambda state: state["fingerprint"].__setitem__(0, state["fingerprint"][0] ^ 1), "other options"),
     ],
 )
 def test_a_state_that_is_none_is_refused(change, message):
@@ -273,6 +332,93 @@ def test_a_state_that_is_none_is_refused(change, message):
     change(state)
     with pytest.raises(InputError, match=message):
         decoder.resume(state)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"beam_size": 21},
+        {"labels_per_frame": None},
+        {"lm": None},
+        {"lm": reference.TinyModel(reference.random_model(3))},
+        {"lm_weight": 1.5},
+        {"insertion_bonus": 1.0},
+        {"backspace": False},
+        {"end_of_word": False},
+        {"commit_delay": None},
+        {"confidence_delay": 3},
+        {"confidence_temperature": 2.0},
+        {"hotwords": None},
+        {"hotwords": {"anna": 1.5}},
+        {"hotwords": {"hanna": 1.0}},
+    ],
+)
+def test_the_state_of_another_decoder_is_refused(other):
+    def made(**change):
+        model = SimpleNamespace(**vars(reference.TinyModel(reference.random_model(2))))
+        return BeamDecoder(**({"beam_size": 20, "lm": model, "hotwords": {"anna": 1.0}} | change))
+
+    stream = made().stream()
+    stream.push(doubtful(200))
+    state = stream.get_state()
+    assert made(hotwords={"Anna": 1}).resume(state).finish().n_settled == 200  # the same in all that matters
+    with pytest.raises(InputError, match="other options, another language model or other hot words"):
+        made(**other).resume(state)
+
+
+def test_a_stream_may_have_a_commit_delay_of_its_own():
+    decoder, emissions = BeamDecoder(beam_size=10, commit_delay=20), doubtful(1000)
+    streams = {delay: decoder.stream(commit_delay=delay) for delay in (None, 5, 20)} | {"own": decoder.stream()}
+    pending = {name: len(stream.push(emissions[:800]).pending) for name, stream in streams.items()}
+    assert pending[5] <= pending[20] == pending["own"] < pending[None]
+    for name, stream in streams.items():
+        twin = decoder.resume(stream.get_state())
+        assert len(twin.push(emissions[800:]).pending) == len(stream.push(emissions[800:]).pending), name
+    with pytest.raises(InputError, match="commit_delay=-1"):
+        decoder.stream(commit_delay=-1)
+
+
+@given(emissions=EMISSIONS, arpa=MODELS, hotwords=HOT_WORDS, cuts=CUTS, n_best=st.integers(1, 60))
+@settings(max_examples=50, deadline=None)
+def test_a_stream_without_a_bound_ends_in_the_readings_that_decoding_the_whole_gives(
+    emissions, arpa, hotwords, cuts, n_best
+):
+    hotwords = {word: weight for word, weight in hotwords.items() if "⌫" not in word}
+    decoder = BeamDecoder(lm=arpa and reference.TinyModel(arpa), hotwords=hotwords)
+    stream, got = decoder.stream(commit_delay=None), Collected()
+    for piece in pieces(emissions, cuts):
+        got.add(stream.push(piece).committed)
+    found, expected = stream.finish_n_best(n_best), decoder.decode(emissions, n_best)
+    assert [got.labels + each.labels.tolist() for each in found] == [each.labels.tolist() for each in expected]
+    assert [got.frames + each.frames.tolist() for each in found] == [each.frames.tolist() for each in expected]
+    assert [each.score for each in found] == [each.score for each in expected]
+
+
+def test_the_readings_at_the_end_follow_what_was_committed():
+    decoder, emissions = BeamDecoder(commit_delay=60), doubtful(1000)
+    stream, twin = decoder.stream(), decoder.stream()
+    twin.push(emissions)
+    assert len(stream.push(emissions).committed) > 30
+    found = stream.finish_n_best(5)
+    assert len({each.text for each in found}) == 5
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+    best = twin.finish().committed
+    assert best.labels.tolist() == found[0].labels.tolist()
+    assert best.confidences.tolist() == found[0].confidences.tolist()
+    (whole,) = decoder.decode(emissions)
+    assert found[0].score == pytest.approx(whole.score, rel=0.01)  # what was committed is in it
+
+
+def test_a_stream_that_was_finished_has_no_more_readings():
+    stream = BeamDecoder().stream()
+    stream.push(doubtful(60))
+    with pytest.raises(InputError, match="n_best=0"):
+        stream.finish_n_best(0)
+    assert len(stream.finish_n_best(2)) == 2
+    assert stream.finish_n_best(2) == []
+    assert len(stream.finish().committed) == 0
+    with pytest.raises(InputError, match="was finished"):
+        stream.push(certain("c"))
 
 
 def test_memory_does_not_grow_with_time():
@@ -314,6 +460,16 @@ def test_backspaces_that_reach_beyond_what_is_remembered_find_nothing_to_delete(
     remembered = -0.5 - 1  # the first two keys, which stay
     expected = [remembered + more for more in (-2, -1, 0, 0, 0, -0.5, -1.5, -0.5, 0)]
     assert scores == pytest.approx(expected)
+
+
+def test_hot_words_begin_anew_where_what_came_before_is_forgotten(monkeypatch):
+    monkeypatch.setattr(beam_layout, "HISTORY_LENGTH", 3)
+    stream = BeamDecoder(commit_delay=0, hotwords={"anna": 1.0}).stream()
+    scores = []
+    for keys in ("banna", "⌫⌫", "anna", "⌫⌫⌫", "anna"):
+        stream.push(certain(keys))
+        scores.append(stream._state.beam["total"][0])
+    assert scores == [0, 0, 0, 0, 4]
 
 
 def test_a_transcriber_reads_with_it():

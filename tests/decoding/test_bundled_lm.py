@@ -96,6 +96,13 @@ def test_it_expects_english_across_words():
         assert model.score(likely).sum() > model.score(unlikely).sum(), likely
 
 
+@pytest.mark.parametrize("word", ["female", "japanese", "movies", "metamorphosis"])
+def test_it_knows_words_that_no_prompt_shows(word):
+    table = np.load(FOLDER.parent / "text" / "words.npz", allow_pickle=False)
+    assert word not in table["words"].tobytes().decode("ascii").split("\n")
+    assert bundled_lm().score(f"the {word} ")[4:].sum() > -8.5
+
+
 def test_no_key_is_out_of_the_question():
     model = bundled_lm()
     for key in "QZ7~`|^{}⇧":

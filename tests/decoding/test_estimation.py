@@ -84,6 +84,31 @@ class KneserNey:
         return own / total + mass / total * lower, mass / total
 
 
+class WittenBell:
+    """Interpolated Witten-Bell smoothing as the report writes it, one n-gram at a time."""
+
+    def __init__(self, sequences, order, words, novelty, min_counts=()):
+        self.words = words
+        self.novelty = novelty
+        self.counts = Counter(
+            s[i : i + k] for s in sequences for k in range(1, order + 1) for i in range(len(s) - k + 1)
+        )
+        least = [*min_counts, *[min_counts[-1] if min_counts else 1] * order]
+        self.kept = {gram for gram, n in self.counts.items() if len(gram) == 1 or n >= least[len(gram) - 1]}
+        del self.counts["<s>",]
+
+    def probability(self, word, context=()):
+        """Give P(word | context) and the weight of what backs it."""
+        followers = {g[-1]: c for g, c in self.counts.items() if g[:-1] == context}
+        lower = 1 / len(self.words) if not context else self.probability(word, context[1:])[0]
+        if not followers:
+            return lower, 1.0
+        total, unseen = sum(followers.values()), self.novelty * len(followers)
+        shares = {w: c / (total + unseen) for w, c in followers.items() if (*context, w) in self.kept}
+        weight = 1 - sum(shares.values())
+        return shares.get(word, 0.0) + weight * lower, weight
+
+
 def read_arpa_text(path):
     """Give the n-grams of an ARPA file: words to log10 probability and log10 back-off weight."""
     ngrams = {}
@@ -106,15 +131,18 @@ def largest_deviation_from_one(model):
     )
 
 
-def compare(lines, order, tmp_path, vocabulary=None, min_counts=()):
+def compare(lines, order, tmp_path, vocabulary=None, min_counts=(), novelty=None):
     exact = []
-    found = estimate(lines, order, vocabulary=vocabulary, min_counts=min_counts, exact=exact)
+    method = {} if novelty is None else {"smoothing": "witten-bell", "novelty": novelty}
+    found = estimate(lines, order, **method, vocabulary=vocabulary, min_counts=min_counts, exact=exact)
     model = NGram(*found)
     model.save_arpa(tmp_path / "model.arpa")
     ngrams = read_arpa_text(tmp_path / "model.arpa")
-    expected = KneserNey(
-        tokens_of(lines, vocabulary), order, [word for word in model.words if word != "<s>"], min_counts
-    )
+    sequences, words = tokens_of(lines, vocabulary), [word for word in model.words if word != "<s>"]
+    if novelty is None:
+        expected = KneserNey(sequences, order, words, min_counts)
+    else:
+        expected = WittenBell(sequences, order, words, novelty, min_counts)
     at_least_kept = {gram for gram in expected.kept if len(gram) <= order}
     assert set(ngrams) == at_least_kept | {(word,) for word in model.words}
     exact = np.concatenate(exact)
@@ -151,10 +179,37 @@ def test_the_order_ends_where_no_line_is_longer(tmp_path):
     lines=st.lists(st.text("abc d", max_size=9), min_size=1, max_size=12).filter(any),
     order=st.integers(1, 5),
     min_counts=st.sampled_from([(), (), (1, 1, 2), (2,), (1, 2, 2, 3)]),
+    novelty=st.sampled_from([None, None, 0.3, 1.0, 4.0]),
 )
-@settings(max_examples=40, deadline=None)
-def test_random_texts_are_estimated_by_the_formulas(lines, order, min_counts, tmp_path_factory):
-    compare(lines, order, tmp_path_factory.getbasetemp(), min_counts=min_counts[:order])
+@settings(max_examples=60, deadline=None)
+def test_random_texts_are_estimated_by_the_formulas(lines, order, min_counts, novelty, tmp_path_factory):
+    compare(lines, order, tmp_path_factory.getbasetemp(), min_counts=min_counts[:order], novelty=novelty)
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 8])
+def test_witten_bell_probabilities_are_those_of_the_formulas(order, tmp_path):
+    compare(LINES, order, tmp_path, novelty=1.0)
+    compare(LINES, order, tmp_path, novelty=3.0, vocabulary="acehtz ")
+
+
+def test_more_novelty_expects_more_of_what_was_never_met():
+    little, much = (NGram.estimate(LINES, 4, smoothing="witten-bell", novelty=n, vocabulary="tz") for n in (0.5, 5.0))
+    assert much.score("tz")[-1] > little.score("tz")[-1]
+
+
+def test_novelty_is_nothing_to_kneser_ney():
+    plain, other = NGram.estimate(LINES, 4), NGram.estimate(LINES, 4, novelty=7.0)
+    np.testing.assert_array_equal(plain.automaton.child_log10, other.automaton.child_log10)
+
+
+def test_a_witten_bell_model_bears_pruning_better_than_a_kneser_ney_model():
+    text, other = zipf_text(1000, 1), zipf_text(100, 1)
+    kneser_ney = NGram.estimate(text, 6)
+    witten_bell = NGram.estimate(text, 6, smoothing="witten-bell")
+    assert perplexity(kneser_ney, other) < 0.9 * perplexity(witten_bell, other)
+    kneser_ney, witten_bell = kneser_ney.prune(2e-5), witten_bell.prune(7e-5)
+    assert witten_bell.n_ngrams < kneser_ney.n_ngrams
+    assert perplexity(witten_bell, other) < 0.9 * perplexity(kneser_ney, other)
 
 
 def test_keys_outside_the_vocabulary_end_words(tmp_path):
@@ -246,6 +301,9 @@ def test_progress_tells_what_is_being_done():
         ({"lines": ["abc"], "order": 3, "min_counts": (2, 1)}, "none below the one before"),
         ({"lines": ["abc"], "order": 2, "min_counts": (1, 1, 1)}, "at most 2 numbers"),
         ({"lines": ["abc"], "order": 2, "min_counts": (-1,)}, "min_counts"),
+        ({"lines": ["abc"], "order": 2, "smoothing": "laplace"}, "there are: kneser-ney, witten-bell"),
+        ({"lines": ["abc"], "order": 2, "smoothing": "witten-bell", "novelty": 0}, "novelty 0"),
+        ({"lines": ["abc"], "order": 2, "smoothing": "witten-bell", "novelty": float("nan")}, "novelty nan"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message):

@@ -218,16 +218,6 @@ class TestWhatIsNoRecording:
         with pytest.raises(RecordingError, match="not a regular file"):
             recordings.open("/dev/null")
 
-    @pytest.mark.parametrize("name", ["a.bdf", "a.EDF"])
-    def test_is_a_bids_signal_so_far(self, tmp_path, name):
-        (tmp_path / name).touch()
-        with pytest.raises(RecordingError, match="not supported yet"):
-            recordings.open(tmp_path / name)
-
-    def test_is_a_bids_folder_so_far(self, shared):
-        with pytest.raises(RecordingError, match="not supported yet"):
-            recordings.open(shared / "emg2qwerty-events")
-
     @pytest.mark.parametrize(
         ("table", "message"),
         [

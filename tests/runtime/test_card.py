@@ -149,7 +149,7 @@ def test_what_a_changed_model_was_made_from_has_rows_of_its_own():
 def test_the_card_of_a_model_that_the_transcriber_refuses_does_not_offer_it():
     text = model_card("head", CONFIG | {"n_outputs": 30}, FACTS)
     assert "myotype transcribe recording" not in text
-    assert "EMG2QwertyNet.from_pretrained" in text
+    assert 'load_network("FOLDER")' in text
 
 
 def test_a_model_trained_from_scratch_has_none_of_the_published_results():
@@ -309,6 +309,16 @@ def test_the_layers_are_described_first_to_last():
         "an MLP of 384 features for each of 2 bands of 16 electrodes, mean over rotations by -1, 0, 1",
         "2 TDS blocks of 24, 48 channels, kernels of 32 frames",
         "a linear head of 99 labels (98 keys and the CTC blank)",
+    ]
+
+
+@pytest.mark.parametrize(("shared", "same", "whose"), [(True, ", the same", ", the same"), (False, "", "")])
+def test_the_layers_of_a_splashnet_are_described_first_to_last(shared, same, whose):
+    splash = {"frequency_edges": [1, 2, 4, 8, 12, 22, 33], "settling_frames": 125, "shared": shared}
+    assert architecture_in_words(CONFIG | splash)[1:4] == [
+        "sums over 6 frequency bands, normalised by all of the signal so far (the first 125 frames together)",
+        f"an MLP of 384 features{same} for each of 2 bands of 16 electrodes, mean over rotations by -1, 0, 1",
+        f"4 TDS blocks of 24 channels, kernels of 32 frames{whose} for each band",
     ]
 
 

@@ -11,10 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myotype import recordings
+from myotype import recordings, simulate
 from myotype.errors import InputError, LabelsError
 from myotype.keyboard import labels_to_text
-from myotype.recordings import Recording
+from myotype.recordings import Recording, write_hdf5
+from myotype.recordings.prepared.reading import PreparedRecording
+from myotype.recordings.prepared.writing import write_prepared
 from myotype.training.windows import Batch, ShuffledWindows, Window, Windows
 from myotype.transcript import KeyPress
 
@@ -199,6 +201,43 @@ def test_shuffling_takes_every_window_once_and_depends_on_seed_and_epoch_alone()
     again.set_epoch(1)
     assert list(again) == list(sampler)
     assert list(ShuffledWindows(windows, seed=2)) != first
+
+
+def test_windows_of_prepared_recordings_are_those_of_their_originals_to_the_bit(tmp_path):
+    originals, prepared = [], []
+    for seed in range(2):
+        simulated = simulate(minutes=0.2, seed=seed)
+        emg = simulated.emg[:]
+        emg[9000, 3 + seed] = np.nan
+        times = simulated.times[:] + 2.5 * (np.arange(len(emg)) >= 12_345)  # a gap, and missing samples
+        given = {"emg": emg, "times": times, "key_presses": simulated.key_presses, "name": str(seed)}
+        write_hdf5(tmp_path / f"{seed}.hdf5", Recording(**given))
+        originals.append(recordings.open(tmp_path / f"{seed}.hdf5"))
+        place = {"user": "1", "session": str(seed), "source": [], "source_size": 0}
+        assert write_prepared(tmp_path / str(seed), originals[-1], **place).stored == "int16"
+        prepared.append(recordings.open(tmp_path / str(seed)))
+    one, other = (Windows(each, length=8000, context=(1800, 200)) for each in (originals, prepared))
+    assert len(one) == len(other)
+    n_keys = 0
+    for item in ShuffledWindows(one, seed=1):
+        expected, window = one[item], other[item]
+        assert window.emg.numpy().tobytes() == expected.emg.numpy().tobytes()
+        assert window.emg.dtype == expected.emg.dtype == torch.float32
+        assert window.labels.tolist() == expected.labels.tolist()
+        n_keys += len(window.labels)
+    assert n_keys > 20
+    for original in originals:
+        original.close()
+
+
+def test_a_prepared_recording_is_opened_for_training_without_its_clock_and_texts(tmp_path, monkeypatch):
+    place = {"user": "1", "session": "s", "source": [], "source_size": 0}
+    write_prepared(tmp_path / "s", typed(5000, list(range(0, 5000, 100))), **place)
+    prepared = recordings.open(tmp_path / "s")
+    for name in ("key_presses", "prompts", "times"):
+        monkeypatch.setattr(PreparedRecording, name, property(lambda _: pytest.fail("read in vain")))
+    windows = Windows([prepared], length=1000)
+    assert [len(windows[index].labels) for index in range(len(windows))] == [10] * 5
 
 
 def test_padding_of_a_batch_is_zero():

@@ -21,10 +21,11 @@ COMMANDS: Final = {
     "simulate": "make recordings of simulated typists",
     "train": "train a model",
     "data": "list, check, convert, divide, prepare and download recordings",
-    "lm": "build, measure and prune language models of keys",
+    "lm": "build, measure, prune and tune language models of keys",
     "convert": "turn existing weights into a model",
     "verify": "check that a model is what it says",
     "info": "say what a model, a recording or this installation is",
+    "bench": "measure how fast this machine is, beside what is aimed at",
 }
 
 

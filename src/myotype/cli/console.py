@@ -65,6 +65,14 @@ def warn(message: str) -> None:
     stderr().print(clean(message), style="yellow")
 
 
+def tell_of_compiling() -> None:
+    """Say that the first search takes seconds, where it was not compiled on this machine yet."""
+    from myotype.decoding.beam_kernels import is_compiled
+
+    if not is_compiled():
+        say("compiling the search, which takes some seconds the first time")
+
+
 def show_notes(name: str, notes: Sequence[Note]) -> None:
     """Print what was found in a signal, with its place."""
     for note in notes:

@@ -18,8 +18,9 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from myotype.cli.console import clean, show_table
+from myotype.cli.console import clean, show_table, tell_of_compiling
 from myotype.errors import InputError
+from myotype.keyboard import N_LABELS
 from myotype.metrics import align, error_rates, timing_errors
 from myotype.transcript import Keystroke, Transcript, Update
 
@@ -43,26 +44,41 @@ class _Reading:
     Attributes
     ----------
     keystrokes
-        In order.
-    known
-        When each of them was known: the end of the signal that had been pushed, and what its computing took, in
-        seconds from the first sample.
+        Those that are committed, in order.
+    pending
+        Those after them, as they look now.
+    shown
+        When each of all of them was first seen as it stands: the end of the signal that had been pushed, and what its
+        computing took, in seconds from the first sample.
+    settled
+        When each of the committed ones was committed, likewise.
     computing
         Seconds of computing in all.
     """
 
     keystrokes: list[Keystroke] = field(default_factory=list)
-    known: list[float] = field(default_factory=list)
+    pending: tuple[Keystroke, ...] = ()
+    shown: list[float] = field(default_factory=list)
+    settled: list[float] = field(default_factory=list)
     computing: float = 0.0
 
     def add(self, update: Update, pushed: float, took: float) -> None:
+        now, n_settled = pushed + took, len(self.keystrokes)
+        before = self.pending
+        after = (*update.committed, *update.pending)
+        stays = next(
+            (i for i, (one, other) in enumerate(zip(before, after, strict=False)) if one.key != other.key),
+            min(len(before), len(after)),
+        )
+        self.shown[n_settled + stays :] = [now] * (len(after) - stays)
+        self.settled += [now] * len(update.committed)
         self.keystrokes += update.committed
-        self.known += [pushed + took] * len(update.committed)
+        self.pending = update.pending
         self.computing += took
 
     @property
     def keys(self) -> str:
-        return Transcript(tuple(self.keystrokes)).keys
+        return Transcript((*self.keystrokes, *self.pending)).keys
 
 
 def run(
@@ -104,6 +120,8 @@ def run(
     write_hdf5(path, recording)
     console.print(f"[bold]{recording.duration:.0f} s of simulated EMG[/bold], two wristbands, 32 channels at 2 kHz:")
     console.print(Text(f"  {clean(str(path))}\n"), soft_wrap=True)
+    tell_of_compiling()
+    transcriber.decoder.decode(np.full((1, N_LABELS), -np.log(N_LABELS)))  # compiled, before anything is timed
     reading = _read(console, transcriber, recording, pace)
     console.print(_screen(recording, reading, recording.duration), "")
     console.print(_comparison(recording.truth, reading.keys, console))
@@ -195,12 +213,17 @@ def _figures(recording: Recording, reading: _Reading) -> list[tuple[str, str]]:
         ("typing speed", f"{_speed(recording):.1f} keys/s"),
         ("reading speed", pace),
     ]
-    # The same keystrokes at the times at which they were known, not pressed: how much later that is, is the delay.
-    known = [replace(stroke, time=time) for stroke, time in zip(reading.keystrokes, reading.known, strict=True)]
-    delays = timing_errors(known, recording.key_presses, float(recording.times[:1][0]))
-    if delays:
-        median, late = np.percentile(delays, [50, 95]) * 1000
-        rows.append(("delay", f"{median:.0f} ms median, {late:.0f} ms 95 %, from key-down to the key being known"))
+    start = float(recording.times[:1][0])
+    for name, known, what in (
+        ("delay", reading.shown, "from key-down to the key being shown"),
+        ("delay, settled", reading.settled, "until it no longer changes"),
+    ):
+        # The same keystrokes at the times at which they were known, not pressed: how much later that is, is the delay.
+        strokes = [replace(stroke, time=time) for stroke, time in zip(reading.keystrokes, known, strict=True)]
+        delays = timing_errors(strokes, recording.key_presses, start)
+        if delays:
+            median, late = np.percentile(delays, [50, 95]) * 1000
+            rows.append((name, f"{median:.0f} ms median, {late:.0f} ms 95 %, {what}"))
     return rows
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,7 @@ import tyro
 
 from myotype.cli.console import show_table
 from myotype.errors import MyotypeError
+from myotype.recordings.opening import is_recording
 from myotype.recordings.recording import N_CHANNELS
 from myotype.runtime.bundle import (
     CARD_FILE,
@@ -27,6 +27,7 @@ from myotype.runtime.card import architecture_in_words
 from myotype.runtime.licenses import license_url
 
 if TYPE_CHECKING:
+    from myotype.decoding.defaults import DecoderDefaults
     from myotype.runtime import Bundle, Provenance
 
 Rows = list[tuple[str, str]]
@@ -50,7 +51,7 @@ def run(
     """
     if what is None:
         rows, known = _installation()
-    elif os.path.isfile(what):  # noqa: PTH113  (Path.is_file raises on names that are too long)
+    elif is_recording(what):
         rows, known = _recording(Path(what))
     else:
         rows, known = _model(what, _open(what))
@@ -117,6 +118,7 @@ def _model(name: str, bundle: Bundle) -> tuple[Rows, dict[str, Any]]:
             f"{facts.multiply_adds:,} a frame, {facts.multiply_adds * facts.frame_rate / 1e6:,.1f} million a second",
         ),
         ("precision", facts.precision),
+        *(_tuned(facts.decoder) if facts.decoder is not None else ()),
         *((file, f"{size:,} bytes") for file, size in sizes.items()),
         ("format", f"{versions['format_version']}, written by myotype {versions['myotype_version'] or '(not said)'}"),
         ("licence", _terms(provenance)),
@@ -139,6 +141,17 @@ def _model(name: str, bundle: Bundle) -> tuple[Rows, dict[str, Any]]:
     return rows, known
 
 
+def _tuned(decoder: DecoderDefaults) -> Rows:
+    weights = f"lm weight {decoder.lm_weight:g}, insertion bonus {decoder.insertion_bonus:g}"
+    keys = f"{decoder.keys:,} {'simulated ' if decoder.simulated else ''}keys in {decoder.recordings} recordings"
+    rates = f"CER {decoder.cer_after:.2%} of them, before {decoder.cer_before:.2%}, greedy {decoder.cer_greedy:.2%}"
+    return [
+        ("tuned with", f"language model {decoder.lm}, SHA-256 of its content {decoder.lm_sha256}"),
+        ("tuned to", f"{weights}, beam size {decoder.beam_size}"),
+        ("tuned on", f"{keys}: {rates}"),
+    ]
+
+
 def _terms(provenance: Provenance) -> str:
     parts = [provenance.license, license_url(provenance.license)]
     if provenance.is_noncommercial:
@@ -156,11 +169,13 @@ def _recording(path: Path) -> tuple[Rows, dict[str, Any]]:
             "n_chans": N_CHANNELS,
             "sfreq": recording.sfreq,
             "duration": recording.duration,
+            "notes": recording.notes,
         }
         rows = [
             ("recording", recording.name),
             ("signal", f"{recording.n_samples} samples of {N_CHANNELS} channels at {recording.sfreq:g} Hz"),
             ("duration", f"{recording.duration / 60:.2f} minutes"),
+            *(("note", note) for note in recording.notes),
         ]
         try:
             labels = {

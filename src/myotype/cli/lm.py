@@ -1,4 +1,4 @@
-"""``myotype lm``: build, measure, inspect and prune language models of keys."""
+"""``myotype lm``: build, measure, inspect, prune and tune language models of keys."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from myotype.cli.console import ProgressBar, progress_bar, say, show_table
+from myotype.cli.tuning import Tune, tune_model
 from myotype.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ AsJSON = Annotated[bool, tyro.conf.arg(name="json")]
 
 @dataclass
 class Build:
-    """Estimate a language model from text, by interpolated modified Kneser-Ney smoothing.
+    """Estimate a language model from text, by interpolated modified Kneser-Ney or Witten-Bell smoothing.
 
     Attributes
     ----------
@@ -43,8 +44,14 @@ class Build:
         Short for --lower-case with the letters a to z as the vocabulary: a model of single words.
     lower_case
         Take the text in lower case.
+    smoothing
+        kneser-ney is best for a model that stays whole, witten-bell for one that is pruned.
+    novelty
+        Of witten-bell: how many occurrences of the unseen each different key after a context stands for; more than 1
+        suits texts that have less in them than what will be typed.
     prune
-        Then drop n-grams whose absence raises the perplexity by less than this fraction, such as 1e-8.
+        Then drop n-grams whose absence raises the perplexity by less than this fraction, such as 1e-8. A Kneser-Ney
+        model loses much by it: take witten-bell, or --min-counts.
     memory
         GB of memory; what goes beyond it is kept in temporary files.
     overwrite
@@ -58,6 +65,8 @@ class Build:
     vocabulary: str | None = None
     words: bool = False
     lower_case: bool = False
+    smoothing: Literal["kneser-ney", "witten-bell"] = "kneser-ney"
+    novelty: float = 1.0
     prune: float | None = None
     memory: float = 4.0
     overwrite: bool = False
@@ -112,7 +121,8 @@ class Prune:
     output
         Where to; the ending says in which form, as for `myotype lm build`.
     threshold
-        Drop n-grams whose absence raises the perplexity by less than this fraction; 0 for none.
+        Drop n-grams whose absence raises the perplexity by less than this fraction; 0 for none. A model of Kneser-Ney
+        smoothing, as `myotype lm build` makes by default, loses much by it.
     overwrite
         Replace a file that exists already.
     """
@@ -129,9 +139,10 @@ def run(
         | Annotated[Score, tyro.conf.subcommand("score")]
         | Annotated[Info, tyro.conf.subcommand("info")]
         | Annotated[Prune, tyro.conf.subcommand("prune")]
+        | Annotated[Tune, tyro.conf.subcommand("tune")]
     ],
 ) -> int:
-    """Build, measure, inspect and prune language models of keys."""
+    """Build, measure, inspect and prune language models of keys, and find the weights that they should have."""
     match command:
         case Build():
             _build(command)
@@ -141,6 +152,8 @@ def run(
             _info(command)
         case Prune():
             _prune(command)
+        case Tune():
+            return tune_model(command)
     return 0
 
 
@@ -160,6 +173,8 @@ def _build(wanted: Build) -> None:
             wanted.order,
             vocabulary="abcdefghijklmnopqrstuvwxyz" if wanted.words else wanted.vocabulary,
             min_counts=wanted.min_counts,
+            smoothing=wanted.smoothing,
+            novelty=wanted.novelty,
             memory=wanted.memory * 1e9,
             progress=_Shown(bar),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from myotype.cli.console import progress_bar, say, show_notes
+from myotype.cli.console import progress_bar, say, show_notes, tell_of_compiling
 from myotype.errors import InputError, MyotypeError
 from myotype.files import replacing_file
 from myotype.transcript import WRITERS, Transcript, Update
@@ -29,6 +29,8 @@ def run(
     output: Path | None = None,
     decoder: Literal["beam", "greedy"] = "beam",
     lm: str = "english",
+    hotwords: Path | None = None,
+    n_best: int = 1,
     threads: int = 1,
 ) -> int:
     """Read what was typed in recordings: text on stdout, progress and notes on stderr.
@@ -53,23 +55,33 @@ def run(
     lm
         The language model of the beam search: english for the bundled one, a file (ARPA, or packed by `myotype lm`), or
         none.
+    hotwords
+        A file of words and phrases that the beam search is to expect, such as names: one a line, and behind a tab its
+        weight where it has one of its own.
+    n_best
+        Give so many readings, the best first. As txt a line each: rank, score and text, separated by tabs, with enter
+        as its symbol; as json among "alternatives".
     threads
         Threads for the network; 0 for as many as there are cores.
     """
     from myotype.transcriber import Transcriber
 
-    if not files:
-        raise InputError("give at least one recording")
-    if output is None and format != "txt" and len(files) > 1:
-        raise InputError(f"several recordings do not make one {format} document: give a folder by --output")
+    _check(files, format, output, decoder, n_best)
     targets = _targets(files, output, format)
     transcriber = Transcriber.from_pretrained(
-        model, decoder=decoder, lm=None if lm == "none" else lm, threads=threads, revision=revision
+        model,
+        decoder=decoder,
+        lm=None if lm == "none" else lm,
+        hotwords=hotwords,
+        threads=threads,
+        revision=revision,
     )
+    if decoder == "beam":
+        tell_of_compiling()
     failed = 0
     for file in files:
         try:
-            transcript = _transcribe(transcriber, file)
+            transcript = _transcribe(transcriber, file, n_best)
             show_notes(str(file), transcript.notes)
             written = WRITERS[format](transcript)
             if output is None:
@@ -90,6 +102,20 @@ def run(
     return 1 if failed else 0
 
 
+def _check(files: tuple[Path, ...], format: Format, output: Path | None, decoder: str, n_best: int) -> None:  # noqa: A002  (as above)
+    """Refuse what does not go together, before any work."""
+    if not files:
+        raise InputError("give at least one recording")
+    if output is None and format != "txt" and len(files) > 1:
+        raise InputError(f"several recordings do not make one {format} document: give a folder by --output")
+    if n_best < 1:
+        raise InputError(f"--n-best {n_best}: give 1 or more")
+    if n_best > 1 and format not in ("txt", "json"):
+        raise InputError(f"{format} has room for one reading: with --n-best give --format txt or json")
+    if n_best > 1 and decoder == "greedy":
+        raise InputError("greedy decoding has one reading: --n-best needs --decoder beam")
+
+
 def _targets(files: tuple[Path, ...], output: Path | None, suffix: Format) -> dict[Path, Path]:
     """Say which file each transcript goes into."""
     if output is None:
@@ -107,7 +133,7 @@ def _targets(files: tuple[Path, ...], output: Path | None, suffix: Format) -> di
     return {file: target for target, file in sources.items()}
 
 
-def _transcribe(transcriber: Transcriber, file: Path) -> Transcript:
+def _transcribe(transcriber: Transcriber, file: Path, n_best: int) -> Transcript:
     n_keys = 0
     with progress_bar() as bar:
 
@@ -116,4 +142,4 @@ def _transcribe(transcriber: Transcriber, file: Path) -> Transcript:
             n_keys += len(update.committed)
             bar.show(file.name, share, f"{n_keys} keys")
 
-        return transcriber.transcribe(file, progress=show)
+        return transcriber.transcribe(file, n_best=n_best, progress=show)

@@ -6,6 +6,8 @@ import math
 import operator
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import EllipsisType
 from typing import Any, Final, SupportsIndex
 
 import numpy as np
@@ -13,13 +15,16 @@ import numpy.typing as npt
 
 from myotype.decoding import beam_kernels as kernels
 from myotype.decoding.automaton import LanguageModel
+from myotype.decoding.beam_hotwords import new_hotwords
 from myotype.decoding.beam_layout import FAR, NONE, State, Work, checked_state, fitted, new_state, new_work, with_room
-from myotype.decoding.beam_model import new_model
+from myotype.decoding.beam_model import Model, fingerprint, new_language
 from myotype.decoding.decoder import Decoded, Hypothesis, Labels, check_emissions
+from myotype.decoding.hotwords import folded_hotwords
 from myotype.errors import InputError
-from myotype.keyboard import N_LABELS
+from myotype.keyboard import BACKSPACE, N_LABELS, key_to_label
 
 _BLOCK: Final = 4096  # frames at a time in double precision
+_FINGERPRINT: Final = "fingerprint"  # the array of a state that tells whose it is
 
 
 class BeamDecoder:
@@ -56,11 +61,22 @@ class BeamDecoder:
         agree on it, or the end. `decode` has all the time there is and takes no notice.
     confidence_delay
         How many frames after a key's onset its confidence is taken.
+    confidence_temperature
+        Above 0. Confidences are shares of the hypotheses' probabilities to the power of 1 / temperature: with 1 they
+        are the search's own, with more they are more modest.
+    hotwords
+        Words and phrases that are likely, with the natural-log score that each of their keys is to add, from 0 to 100;
+        spaces are keys too. They are compared regardless of case and of shift, and begin where a word begins; see
+        `myotype.decoding.hotwords.read_hotwords`. A key that goes on in one scores at once; that is taken back when
+        what was typed turns out to be something else, when a letter, digit or apostrophe goes on where the hot word
+        ends with one, or when the stream ends before it is whole (whatever `end_of_word` says). Of several that begin
+        at one place the one that gives most counts. They work with a language model and without.
 
     Raises
     ------
     InputError
-        If an option has an impossible value, or the language model's arrays are not what they should be.
+        If an option has an impossible value, a hot word is none, or the language model's arrays are not what they
+        should be.
     """
 
     def __init__(
@@ -75,6 +91,8 @@ class BeamDecoder:
         end_of_word: bool = True,
         commit_delay: int | None = 125,
         confidence_delay: int = 16,
+        confidence_temperature: float = 1.0,
+        hotwords: Mapping[str, float] | None = None,
     ) -> None:
         self.beam_size = _whole("beam_size", beam_size, 1)
         self.labels_per_frame = (
@@ -87,23 +105,41 @@ class BeamDecoder:
             raise InputError(f"lm_weight={lm_weight}: a language model cannot count against itself; expected 0 or more")
         self.backspace = backspace
         self.end_of_word = end_of_word
-        self.commit_delay = None if commit_delay is None else _whole("commit_delay", commit_delay, 0)
+        self.commit_delay = _commit_delay(commit_delay)
         self.confidence_delay = _whole("confidence_delay", confidence_delay, 0)
+        self.confidence_temperature = _finite("confidence_temperature", confidence_temperature)
+        if self.confidence_temperature <= 0:
+            raise InputError(f"confidence_temperature={confidence_temperature}: expected a number above 0")
+        self.hotwords = dict(hotwords or {})
         self._prepare()
 
     def _prepare(self) -> None:
-        self._model = new_model(self.lm, self.lm_weight, self.insertion_bonus, backspace=self.backspace)
+        self._model = Model(
+            language=new_language(self.lm, self.lm_weight, self.insertion_bonus),
+            hotwords=new_hotwords(folded_hotwords(self.hotwords)),
+            temperature=self.confidence_temperature,
+            end_of_word=bool(self.end_of_word),
+            backspace=key_to_label(BACKSPACE) if self.backspace else NONE,
+        )
         self._works = threading.local()
+
+    @cached_property
+    def _fingerprint(self) -> npt.NDArray[np.uint8]:
+        """What tells the states of this decoder's streams from those of others; all of the language model is read."""
+        options = (self.beam_size, self.labels_per_frame, self.commit_delay, self.confidence_delay)
+        return np.frombuffer(fingerprint((*options, self._model)), np.uint8)
 
     def _work_for(self, state: State) -> Work:
         """Give this thread's room to work in, which all its streams use in turn."""
         work: Work | None = getattr(self._works, "work", None)
-        work = fitted(new_work(self.beam_size) if work is None else work, state)
-        self._works.work = work
+        if work is None or len(work.masses) < len(state.keys):
+            self._works.work = work = fitted(new_work(self.beam_size) if work is None else work, state)
         return work
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in {"_model", "_works"}}
+        return {
+            name: value for name, value in self.__dict__.items() if name not in {"_model", "_works", "_fingerprint"}
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -131,32 +167,45 @@ class BeamDecoder:
             If the emissions are not log-probabilities, or `n_best` is less than 1.
         """
         n_best = _whole("n_best", n_best, 1)
-        stream = BeamStream(self, commit_delay=None)
+        stream = self.stream(commit_delay=None)
         committed = stream._advance(check_emissions(emissions))
-        n_readings = stream._close()
-        hypotheses = []
-        for i in range(min(n_best, n_readings)):
-            labels = _joined([committed, stream._read(i)])
-            score = float(stream._state.beam["total"][i])
-            hypotheses.append(Hypothesis(labels.labels, labels.frames, labels.confidences, score))
-        return hypotheses
+        return [_hypothesis(_joined([committed, labels]), score) for labels, score in stream._end(n_best)]
 
-    def stream(self) -> BeamStream:
-        """Begin a new stream."""
-        return BeamStream(self, commit_delay=self.commit_delay)
+    def stream(self, *, commit_delay: int | EllipsisType | None = ...) -> BeamStream:
+        """Begin a new stream.
+
+        Parameters
+        ----------
+        commit_delay
+            As for the decoder, whose own it is where none is given. With None, `BeamStream.finish_n_best` gives
+            readings of all that hypotheses do not agree on.
+
+        Raises
+        ------
+        InputError
+            If it is impossible.
+        """
+        return BeamStream(self, self.commit_delay if commit_delay is ... else _commit_delay(commit_delay))
 
     def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> BeamStream:
         """Go on with a stream from what its `get_state` gave.
 
-        The decoder must have the options and the language model of the one that the stream was begun with.
+        The decoder must have the options, the language model and the hot words of the one that the stream was begun
+        with. The stream's own `commit_delay` is in the state.
 
         Raises
         ------
         InputError
             If it is not the state of a stream of such a decoder.
         """
+        arrays = dict(state)
+        if not np.array_equal(arrays.pop(_FINGERPRINT, []), self._fingerprint):
+            message = "it is of a decoder with other options, another language model or other hot words, or is none"
+            raise InputError(f"the state is not that of a stream of this decoder: {message}")
         stream = self.stream()
-        stream._state = checked_state(state, self.beam_size, max(len(self._model.automaton.backoff), 1))
+        model = self._model
+        n_contexts, n_matches = max(len(model.language.automaton.backoff), 1), len(model.hotwords.ending)
+        stream._state = checked_state(arrays, self.beam_size, n_contexts, n_matches)
         return stream
 
 
@@ -178,10 +227,9 @@ class BeamStream:
     further finds nothing to delete, as at the beginning of a stream.
     """
 
-    def __init__(self, decoder: BeamDecoder, *, commit_delay: int | None) -> None:
+    def __init__(self, decoder: BeamDecoder, commit_delay: int | None) -> None:
         self._decoder = decoder
-        self._commit_delay = NONE if commit_delay is None else commit_delay
-        self._state = new_state(decoder.beam_size)
+        self._state = new_state(decoder.beam_size, NONE if commit_delay is None else commit_delay)
 
     def push(self, emissions: npt.NDArray[np.floating]) -> Decoded:
         """Decode the next emissions, (frames, labels) natural-log probabilities; any number of frames.
@@ -198,12 +246,29 @@ class BeamStream:
 
     def finish(self) -> Decoded:
         """Commit what is pending, of the hypothesis that is best once open words have ended; once and for all."""
-        counts = self._state.counts
-        if counts["finished"][0]:
-            return Decoded(n_settled=int(counts["frames"][0]))
-        self._close()
-        counts["finished"] = 1
-        return Decoded(self._read(0), Labels(), int(counts["frames"][0]))
+        best = [labels for labels, _ in self._end(1)]
+        return Decoded(_joined(best), Labels(), int(self._state.counts["frames"][0]))
+
+    def finish_n_best(self, n_best: int) -> list[Hypothesis]:
+        """Finish, and give several readings of what is pending; all of them follow what was committed.
+
+        Parameters
+        ----------
+        n_best
+            How many readings to give at most.
+
+        Returns
+        -------
+        list
+            Hypotheses, best first: the first is what `finish` commits. Their score is that of the whole stream. A
+            stream that was finished has none.
+
+        Raises
+        ------
+        InputError
+            If `n_best` is less than 1.
+        """
+        return [_hypothesis(labels, score) for labels, score in self._end(_whole("n_best", n_best, 1))]
 
     def copy(self) -> BeamStream:
         """Give an independent stream that goes on from the same point."""
@@ -213,42 +278,47 @@ class BeamStream:
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Give all that the stream remembers as named arrays, for `BeamDecoder.resume`."""
+        return {**self._arrays(), _FINGERPRINT: self._decoder._fingerprint.copy()}
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {name: array.copy() for name, array in self._state._asdict().items()}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"decoder": self._decoder, "commit_delay": self._commit_delay, "state": self.get_state()}
+        return {"decoder": self._decoder, "state": self._arrays()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._decoder, self._commit_delay = state["decoder"], state["commit_delay"]
-        self._state = State(**state["state"])
+        self._decoder, self._state = state["decoder"], State(**state["state"])
 
     def _advance(self, emissions: npt.NDArray[np.floating]) -> Labels:
         """Take frames; give what is committed by them."""
         decoder = self._decoder
         n_labels = decoder.labels_per_frame or N_LABELS
-        delays = (self._commit_delay, decoder.confidence_delay)
         parts = []
         for start in range(0, len(emissions), _BLOCK):
             # always a copy: of another layout, or read-only, it would be compiled for once more
             block = np.array(emissions[start : start + _BLOCK], dtype=np.float64, order="C")
             while len(block):
                 work = decoder._work_for(self._state)
-                block = block[kernels.advance(self._state, work, decoder._model, block, n_labels, *delays) :]
+                taken = kernels.advance(self._state, work, decoder._model, block, n_labels, decoder.confidence_delay)
+                block = block[taken:]
                 parts.append(_taken(work))
                 if len(block):
                     self._state = with_room(self._state)
         return _joined(parts)
 
-    def _close(self) -> int:
-        """Let open words end, if they are to; give how many readings there are."""
-        if not self._decoder.end_of_word:
-            return int(self._state.counts["readings"][0])
-        return int(kernels.close(self._state, self._decoder._work_for(self._state), self._decoder._model))
+    def _end(self, n_best: int) -> list[tuple[Labels, float]]:
+        """Let open words end, once and for all; give what the best have beyond the committed keys, and their scores."""
+        state, decoder = self._state, self._decoder
+        if state.counts["finished"][0]:
+            return []
+        n_readings = int(kernels.close(state, decoder._work_for(state), decoder._model))
+        state.counts["finished"] = 1
+        return [(self._read(i), float(state.beam["total"][i])) for i in range(min(n_best, n_readings))]
 
     def _read(self, i: int) -> Labels:
         """Give what a reading has beyond the committed keys."""
         work = self._decoder._work_for(self._state)
-        kernels.read_out(self._state, work, i)
+        kernels.read_out(self._state, work, self._decoder.confidence_temperature, i)
         return _taken(work)
 
     def _n_settled(self) -> int:
@@ -269,6 +339,10 @@ def _whole(name: str, value: SupportsIndex, least: int, most: int | None = None)
     return number
 
 
+def _commit_delay(value: SupportsIndex | None) -> int | None:
+    return None if value is None else _whole("commit_delay", value, 0)
+
+
 def _finite(name: str, value: float) -> float:
     """Give a finite number, or refuse it."""
     try:
@@ -278,6 +352,10 @@ def _finite(name: str, value: float) -> float:
     if not math.isfinite(number):
         raise InputError(f"{name}={value!r}: expected a finite number")
     return number
+
+
+def _hypothesis(labels: Labels, score: float) -> Hypothesis:
+    return Hypothesis(labels.labels, labels.frames, labels.confidences, score)
 
 
 def _taken(work: Work) -> Labels:

@@ -31,7 +31,7 @@ def trace(state: State, work: Work, i: int) -> int:
 
 
 @compiled
-def weigh(state: State, work: Work, depth: int) -> None:
+def weigh(state: State, work: Work, temperature: float, depth: int) -> None:
     """Sum up the probabilities of the readings that go through each key, for keys no less deep than `depth`."""
     keys, beam, masses, shares = state.keys, state.beam, work.masses, work.shares
     n = state.counts[0].readings
@@ -41,7 +41,7 @@ def weigh(state: State, work: Work, depth: int) -> None:
             masses[node] = 0.0
             node = keys[node].parent
     for i in range(n):
-        shares[i] = np.exp(beam[i].total - beam[0].total)
+        shares[i] = np.exp((beam[i].total - beam[0].total) / temperature)
         node = beam[i].key
         while node != NONE and keys[node].depth >= depth:
             masses[node] += shares[i]
@@ -49,7 +49,15 @@ def weigh(state: State, work: Work, depth: int) -> None:
 
 
 @compiled
-def judge(state: State, work: Work, frame: int) -> None:
+def _share(state: State, work: Work, key: int) -> float:
+    """Give what share of the readings that go through a key's parent go through the key, once keys were weighed."""
+    mass = work.masses[state.keys[key].parent]
+    share: float = work.masses[key] / mass if mass > 0.0 else 0.0  # all of them too improbable to tell
+    return share
+
+
+@compiled
+def judge(state: State, work: Work, temperature: float, frame: int) -> None:
     """Give the keys that begin in a frame their confidence.
 
     Of the readings that agree on all keys before it, by probability, it is the share that has this key next.
@@ -69,29 +77,29 @@ def judge(state: State, work: Work, frame: int) -> None:
             if again == 0:
                 depth = min(depth, keys[key].depth - 1)
             else:
-                onsets[onset].confidence = work.masses[key] / work.masses[keys[key].parent]
+                onsets[onset].confidence = _share(state, work, key)
         if depth == FAR:
             return
         if again == 0:
-            weigh(state, work, depth)
+            weigh(state, work, temperature, depth)
 
 
 @compiled
 def _confidence(state: State, work: Work, place: int) -> float:
     """Give the confidence of a key of the path; where it has none yet, as it is now, once keys were weighed."""
     key = work.path[0, place]
-    confidence = state.onsets[work.path[1, place]].confidence
-    if confidence != UNJUDGED:
-        return float(confidence)
-    return float(work.masses[key] / work.masses[state.keys[key].parent])
+    confidence: float = state.onsets[work.path[1, place]].confidence
+    if confidence == UNJUDGED:
+        confidence = _share(state, work, key)
+    return confidence
 
 
 @compiled
-def read(state: State, work: Work, i: int) -> None:
+def read(state: State, work: Work, temperature: float, i: int) -> None:
     """Put what a reading has beyond the committed keys into ``work.found``."""
     keys, onsets, counts = state.keys, state.onsets, state.counts[0]
     n = trace(state, work, i)
-    weigh(state, work, keys[counts.root_key].depth)
+    weigh(state, work, temperature, keys[counts.root_key].depth)
     frame = counts.last_frame
     for place in range(n):
         frame = max(frame, onsets[work.path[1, place]].frame)
@@ -114,6 +122,7 @@ def _fold(state: State, model: Model, n_path: int, path: npt.NDArray[np.int64]) 
             past = history[counts.depth % len(history)]
             past.score = key.score
             past.context = key.context
+            past.match = key.match
             counts.depth += 1
             counts.floor = max(counts.floor, counts.depth - len(history))
             key.top = ~counts.depth
@@ -210,7 +219,7 @@ def _adopt(state: State, i: int, onset: int, next_onset: int, root: int) -> None
 
 
 @compiled
-def _due(state: State, work: Work, horizon: int) -> int:
+def _due(state: State, work: Work, temperature: float, horizon: int) -> int:
     """Count the best reading's keys that are to be committed, and judge them; NONE if no reading has any that old."""
     onsets, beam, counts = state.onsets, state.beam, state.counts[0]
     first = FAR
@@ -222,7 +231,7 @@ def _due(state: State, work: Work, horizon: int) -> int:
     while n < n_path and onsets[work.path[1, n]].frame <= horizon:
         n += 1
     if n > 0:
-        weigh(state, work, state.keys[counts.root_key].depth)
+        weigh(state, work, temperature, state.keys[counts.root_key].depth)
         for place in range(n):
             onsets[work.path[1, place]].confidence = _confidence(state, work, place)
     return n
@@ -236,7 +245,7 @@ def settle(state: State, work: Work, model: Model, horizon: int) -> None:
     there if it is also the next key of the best reading, which has it begin later.
     """
     keys, onsets, beam, counts = state.keys, state.onsets, state.beam, state.counts[0]
-    n = _due(state, work, horizon)
+    n = _due(state, work, model.temperature, horizon)
     if n == NONE:
         return
     root_key, root_onset = counts.root_key, counts.root_onset

@@ -14,8 +14,9 @@ import numpy as np
 
 from myotype.decoding.automaton import IMPOSSIBLE
 from myotype.decoding.beam_compiling import compiled
+from myotype.decoding.beam_hotwords import BEGIN
 from myotype.decoding.beam_layout import NONE, State, Work
-from myotype.decoding.beam_model import END_COLUMN, Model
+from myotype.decoding.beam_model import END_COLUMN, Language, Model
 from myotype.decoding.beam_nodes import child_of, new_key, new_onset, release_key, release_onset
 from myotype.keyboard import BLANK
 
@@ -35,19 +36,20 @@ def log_sum(a: float, b: float) -> float:
 
 
 @compiled
-def weighted(model: Model, log10: float) -> float:
+def weighted(language: Language, log10: float) -> float:
     """Weigh a log10 probability; whatever a file says, it is no more than certain and never quite impossible."""
-    return model.weight * min(max(log10, _LOWEST_LOG10), 0.0)
+    return language.weight * min(max(log10, _LOWEST_LOG10), 0.0)
 
 
 @compiled
-def _row(work: Work, model: Model, context: int) -> int:
+def _row(work: Work, language: Language, context: int) -> int:
     """Give the row with the scores of all keys in a context: neighbours ask about the same contexts again and again."""
     row = context & (len(work.row_context) - 1)
     if work.row_context[row] == context:
         return row
     work.row_context[row] = context
-    automaton, columns, scores, after = model.automaton, model.word_column, work.row_score[row], work.row_after[row]
+    automaton, columns = language.automaton, language.word_column
+    scores, after = work.row_score[row], work.row_after[row]
     after[:] = NONE
     backoff, state = 0.0, context
     while state != NONE:
@@ -56,53 +58,52 @@ def _row(work: Work, model: Model, context: int) -> int:
             word = automaton.child_word[child]
             column = columns[word] if word < len(columns) else NONE
             if column != NONE and after[column] == NONE:
-                scores[column] = weighted(model, backoff + automaton.child_log10[child]) + model.bonus
+                scores[column] = weighted(language, backoff + automaton.child_log10[child]) + language.bonus
                 after[column] = automaton.child_state[child]
         backoff += automaton.backoff[state]
         state = int(automaton.shorter[state])
     for column in range(len(after)):
         if after[column] == NONE:
-            scores[column] = weighted(model, IMPOSSIBLE) + model.bonus
+            scores[column] = weighted(language, IMPOSSIBLE) + language.bonus
             after[column] = 0
     return row
 
 
 @compiled
-def _undone(state: State, node: int) -> tuple[float, int, int]:
-    """Give what a backspace does after a key sequence: its score, the context and the last key to be seen after it.
+def _undone(state: State, node: int) -> tuple[float, int, int, int]:
+    """Give what a backspace does after a key sequence: its score, and context, match and last visible key after it.
 
-    The score of the key that it deletes is taken back, and the context is the one before that key. Where nothing is to
-    be seen it costs nothing.
+    The score of the key that it deletes is taken back, and context and match are those before that key. Where nothing
+    is to be seen it costs nothing.
     """
     keys, history, floor = state.keys, state.history, state.counts[0].floor
     top = keys[node].top
     if top >= 0:
         before = keys[top].parent
-        return -keys[top].score, keys[before].context, keys[before].top
+        return -keys[top].score, keys[before].context, keys[before].match, keys[before].top
     depth = ~top
     if depth <= floor:
-        return 0.0, NONE, top
+        return 0.0, NONE, BEGIN, top
     score = -history[(depth - 1) % len(history)].score
-    context = history[(depth - 2) % len(history)].context if depth - 1 > floor else NONE
-    return score, context, ~(depth - 1)
+    if depth - 1 == floor:
+        return score, NONE, BEGIN, ~(depth - 1)
+    past = history[(depth - 2) % len(history)]
+    return score, past.context, past.match, ~(depth - 1)
 
 
 @compiled
-def appended(state: State, work: Work, model: Model, node: int, label: int) -> tuple[float, int]:
-    """Give the score of a key after a key sequence, and the context after it: all that the search asks about it."""
-    if label == model.backspace:
-        score, context, _ = _undone(state, node)
-        return score, context
-    if not model.has_lm:
+def _expected(state: State, work: Work, language: Language, node: int, label: int) -> tuple[float, int]:
+    """Give what the language model says of a key after a key sequence: its score, and the context after it."""
+    if not language.has_lm:
         return 0.0, NONE
-    context, column = state.keys[node].context, model.key_column[label]
+    context, column = state.keys[node].context, language.key_column[label]
     if column != NONE:
-        row = _row(work, model, model.begin if context == NONE else context)
+        row = _row(work, language, language.begin if context == NONE else context)
         return work.row_score[row, column], work.row_after[row, column]
     # A key outside the vocabulary closes the word, or stands alone where none is open.
     if context == NONE:
-        return weighted(model, model.unk_log10) + model.bonus, NONE
-    return work.row_score[_row(work, model, context), END_COLUMN], NONE
+        return weighted(language, language.unk_log10) + language.bonus, NONE
+    return work.row_score[_row(work, language, context), END_COLUMN], NONE
 
 
 @compiled
@@ -191,10 +192,13 @@ def _go_on(state: State, work: Work, model: Model, row: Any, n_labels: int, n: i
     keys, beam, order, rank, taken = state.keys, state.beam, work.order, work.rank, work.taken
     size = len(work.ranked)
     deleting = rank[model.backspace] if model.backspace != NONE else NONE
-    best_score = model.bonus if model.has_lm else 0.0
+    language, hotwords = model.language, model.hotwords
+    bonus = language.bonus if language.has_lm else 0.0
     for i in range(state.counts[0].readings):
         reading = beam[i]
         last = keys[reading.key].label
+        match = keys[reading.key].match
+        best_score = bonus + hotwords.most[match]
         place = 0
         while place < n_labels:
             label = order[place]
@@ -203,8 +207,9 @@ def _go_on(state: State, work: Work, model: Model, row: Any, n_labels: int, n: i
                 continue
             best_total = reading.total + row[label] + best_score
             if n == size and best_total < work.totals[n - 1] and label != model.backspace:
-                # No key but backspace scores more than the bonus, and labels come from best to worst: where this one
-                # has no chance, none of the others has. (Rounding keeps the order, so that this loses nothing.)
+                # No key but backspace scores more than the bonus and the most that hot words may add, and labels come
+                # from best to worst: where this one has no chance, none of the others has. (Rounding keeps the order,
+                # so that this loses nothing.)
                 if place < deleting:
                     place = deleting
                     continue
@@ -213,7 +218,11 @@ def _go_on(state: State, work: Work, model: Model, row: Any, n_labels: int, n: i
             if (taken[i, label >> 6] >> np.uint64(label & 63)) & np.uint64(1):
                 continue
             mass = reading.blank if label == last else reading.total
-            score, context = appended(state, work, model, reading.key, label)
+            if label == model.backspace:
+                score, context, _, _ = _undone(state, reading.key)
+            else:
+                score, context = _expected(state, work, language, reading.key, label)
+                score += hotwords.gain[match, hotwords.column[label]]
             total = mass + row[label] + score
             if total == -np.inf:
                 continue
@@ -233,16 +242,20 @@ def _go_on(state: State, work: Work, model: Model, row: Any, n_labels: int, n: i
 
 
 @compiled
-def _continued(state: State, model: Model, parent: int, label: int, score: float, context: int) -> int:
+def _continued(state: State, model: Model, parent: int, candidate: Any) -> int:
     """Give the node of a key sequence and one key more; it may be there still, though no reading has it."""
-    keys = state.keys
+    keys, label = state.keys, candidate.label
     node: int = child_of(keys, parent, label)
     if node == NONE:
         node = new_key(state, parent, label)
         key = keys[node]
-        key.score = score
-        key.context = context
-        key.top = _undone(state, parent)[2] if label == model.backspace else node
+        key.score = candidate.score
+        key.context = candidate.context
+        if label == model.backspace:
+            _, _, key.match, key.top = _undone(state, parent)
+        else:
+            key.match = model.hotwords.after[keys[parent].match, model.hotwords.column[label]]
+            key.top = node
     return node
 
 
@@ -261,7 +274,7 @@ def _survive(state: State, work: Work, model: Model, n: int) -> None:
         reading.onset = origin.onset
         reading.first = origin.first
         if candidate.label != NONE:
-            reading.key = _continued(state, model, origin.key, candidate.label, candidate.score, candidate.context)
+            reading.key = _continued(state, model, origin.key, candidate)
         if candidate.label != NONE or candidate.source != candidate.origin:
             reading.onset = new_onset(state, source.onset, counts.frames)
             reading.first = min(source.first, counts.frames)

@@ -1,10 +1,11 @@
 """What a stream of the beam search remembers, as flat arrays: two trees, the readings at their tips, and the past.
 
 The tree of keys has a node for each key sequence that a reading has or begins with; it carries what depends on the
-sequence alone, which is what the language model says. The tree of onsets has a node for each key of a reading together
-with the frame in which it begins: the same sequence may be found anew, with another last frame, while what grew out of
-it before keeps its frames. Nodes count who needs them, and are used again when nobody does. What all readings have in
-common and is committed is folded into the history, a ring with an entry for each key that backspaces can still delete.
+sequence alone, which is what the language model and hot words say. The tree of onsets has a node for each key of a
+reading together with the frame in which it begins: the same sequence may be found anew, with another last frame, while
+what grew out of it before keeps its frames. Nodes count who needs them, and are used again when nobody does. What all
+readings have in common and is committed is folded into the history, a ring with an entry for each key that backspaces
+can still delete.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def _record(**fields: str) -> np.dtype[Any]:
 
 
 KEY: Final = _record(
-    score="f8",  # what the language model gave for the last key
-    context="i8",  # its state after that key, or NONE at the beginning of a word
+    score="f8",  # what the language model and hot words gave for the last key
+    context="i8",  # the language model's state after that key, or NONE at the beginning of a word
+    match="i8",  # the hot words' state after it
     top="i8",  # the last key to be seen: a node, or ~depth for the committed one that deep in the history
     label="i8",
     depth="i8",  # keys from the beginning of the stream
@@ -58,7 +60,7 @@ READING: Final = _record(
     key="i8",
     onset="i8",
 )
-PAST: Final = _record(score="f8", context="i8")
+PAST: Final = _record(score="f8", context="i8", match="i8")
 COUNTS: Final = _record(
     frames="i8",
     readings="i8",
@@ -72,6 +74,7 @@ COUNTS: Final = _record(
     floor="i8",  # what lies deeper is forgotten
     last_frame="i8",  # of the latest committed key
     finished="i8",
+    commit_delay="i8",  # or NONE
 )
 CANDIDATE: Final = _record(
     blank="f8",
@@ -116,7 +119,7 @@ class Work(NamedTuple):
     n_found: npt.NDArray[np.int64]  # (1,)
 
 
-def new_state(beam_size: int) -> State:
+def new_state(beam_size: int, commit_delay: int) -> State:
     """Give the state before the first frame: one reading, of no keys."""
     state = State(
         keys=np.zeros(0, KEY),
@@ -139,6 +142,7 @@ def new_state(beam_size: int) -> State:
     state.beam[0].stay = -np.inf
     state.beam[0].first = FAR
     counts.readings = 1
+    counts.commit_delay = commit_delay
     return state
 
 
@@ -188,14 +192,12 @@ def new_work(beam_size: int) -> Work:
 def fitted(work: Work, state: State) -> Work:
     """Give the room to work in a size that fits the state: a frame commits no more keys than there are."""
     n_keys = len(state.keys)
-    if n_keys <= len(work.masses):
-        return work
     return work._replace(
         masses=np.zeros(n_keys), path=np.zeros((2, n_keys), np.int64), found=np.zeros(2 * n_keys, FOUND)
     )
 
 
-def checked_state(arrays: Mapping[str, npt.NDArray[Any]], beam_size: int, n_contexts: int) -> State:
+def checked_state(arrays: Mapping[str, npt.NDArray[Any]], beam_size: int, n_contexts: int, n_matches: int) -> State:
     """Give a copy of a stream's state that came from outside: compiled code does not look where indices point.
 
     Raises
@@ -205,7 +207,7 @@ def checked_state(arrays: Mapping[str, npt.NDArray[Any]], beam_size: int, n_cont
     """
     if set(arrays) != set(State._fields):
         raise InputError(f"a stream's state has the arrays {', '.join(State._fields)}; got {', '.join(arrays)}")
-    like = new_state(beam_size)
+    like = new_state(beam_size, NONE)
     for name, expected in like._asdict().items():
         array = np.asarray(arrays[name])
         grows = name in {"keys", "onsets"} and len(array.shape) == 1 and len(array) > 0
@@ -215,18 +217,19 @@ def checked_state(arrays: Mapping[str, npt.NDArray[Any]], beam_size: int, n_cont
     state = State(*(np.empty(len(arrays[name]), array.dtype) for name, array in like._asdict().items()))
     for name, array in state._asdict().items():
         array[:] = arrays[name]
-    if not (_points_inside(state, n_contexts) and _hangs_together(state)):
+    if not (_points_inside(state, n_contexts, n_matches) and _hangs_together(state)):
         raise InputError("a stream's state points outside itself: it is broken, or of another decoder")
     return state
 
 
-def _points_inside(state: State, n_contexts: int) -> bool:
+def _points_inside(state: State, n_contexts: int, n_matches: int) -> bool:
     keys, onsets, counts = state.keys, state.onsets, state.counts
     readings = state.beam[: max(int(counts["readings"][0]), 0)]
     needed = keys[keys["references"] > 0]
     bounds = [
         (counts["readings"], 1, len(state.beam)),
         (counts["floor"], 0, counts["depth"][0]),
+        (counts["commit_delay"], NONE, FAR),
         (counts["root_key"], 0, len(keys) - 1),
         (counts["root_onset"], 0, len(onsets) - 1),
         (counts["free_key"], NONE, len(keys) - 1),
@@ -236,6 +239,7 @@ def _points_inside(state: State, n_contexts: int) -> bool:
         (needed["label"], NONE, N_LABELS - 2),
         (needed["reading"], NONE, len(state.beam) - 1),
         *((array["context"], NONE, n_contexts - 1) for array in (needed, state.history)),
+        *((array["match"], 0, n_matches - 1) for array in (needed, state.history)),
         (onsets["parent"], NONE, len(onsets) - 1),
         (readings["key"], 0, len(keys) - 1),
         (readings["onset"], 0, len(onsets) - 1),

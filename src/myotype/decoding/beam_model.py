@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from myotype.decoding.automaton import Automaton, LanguageModel
+from myotype.decoding.beam_hotwords import HotWords
 from myotype.decoding.beam_layout import NONE
 from myotype.errors import InputError
-from myotype.keyboard import BACKSPACE, KEYS, key_to_label
+from myotype.keyboard import KEYS
 
 END_COLUMN: Final = 0
 """Where a row of scores has that of the end of a word."""
@@ -25,8 +27,8 @@ _TYPES: Final = {
 }
 
 
-class Model(NamedTuple):
-    """What the search is to do: shared and read-only."""
+class Language(NamedTuple):
+    """A language model and its part in the search."""
 
     automaton: Automaton
     begin: int
@@ -37,11 +39,23 @@ class Model(NamedTuple):
     weight: float
     bonus: float
     has_lm: bool
+
+
+class Model(NamedTuple):
+    """What the search is to do: shared and read-only.
+
+    Compiled functions pass all fields on at every call, so what is called often only takes the part that it needs.
+    """
+
+    language: Language
+    hotwords: HotWords
+    temperature: float  # of confidences
+    end_of_word: bool  # whether the end pays for the end of a word
     backspace: int  # the label that deletes, or NONE
 
 
-def new_model(lm: LanguageModel | None, weight: float, bonus: float, *, backspace: bool) -> Model:
-    """Put together what the search is to do.
+def new_language(lm: LanguageModel | None, weight: float, bonus: float) -> Language:
+    """Put a language model, or none, in the form that compiled functions take.
 
     Raises
     ------
@@ -60,7 +74,7 @@ def new_model(lm: LanguageModel | None, weight: float, bonus: float, *, backspac
     automaton = Automaton(**{name: _fixed(name, values, _TYPES[name]) for name, values in arrays.items()})
     if lm is not None:
         _check(automaton, begin, end_word)
-    return Model(
+    return Language(
         automaton=automaton,
         begin=begin,
         end_word=end_word,
@@ -70,8 +84,19 @@ def new_model(lm: LanguageModel | None, weight: float, bonus: float, *, backspac
         weight=weight,
         bonus=bonus,
         has_lm=lm is not None,
-        backspace=key_to_label(BACKSPACE) if backspace else NONE,
     )
+
+
+def fingerprint(parts: tuple[Any, ...]) -> bytes:
+    """Give 32 bytes that change with any of the parts: arrays, values that Python can write down, or tuples of them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype} {part.shape} ".encode())
+            digest.update(part.data)
+        else:
+            digest.update(fingerprint(part) if isinstance(part, tuple) else f"{part!r} ".encode())
+    return digest.digest()
 
 
 def _fixed(name: str, values: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -1,9 +1,10 @@
-"""Estimating character language models: interpolated modified Kneser-Ney smoothing.
+"""Estimating character language models: interpolated modified Kneser-Ney or Witten-Bell smoothing.
 
 The formulas are those of S. F. Chen and J. Goodman, *An Empirical Study of Smoothing Techniques for Language Modeling*,
-TR-10-98, Harvard University 1998: three discounts for each order, from its counts of counts; below the highest order an
-n-gram counts by the different words that it follows, unless it begins a line; and single words are interpolated with
-the uniform distribution. The begin of a line is context only, never predicted.
+TR-10-98, Harvard University 1998. Modified Kneser-Ney: three discounts for each order, from its counts of counts; below
+the highest order an n-gram counts by the different words that it follows, unless it begins a line. Witten-Bell: an
+n-gram counts by its occurrences, and each different word after a context stands for so many of the unseen. In both,
+single words are interpolated with the uniform distribution, and the begin of a line is context only, never predicted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ from myotype.errors import InputError
 from myotype.keyboard import KEYS
 
 HIGHEST_ORDER: Final = 32
+
+Smoothing = Literal["kneser-ney", "witten-bell"]
+"""How a model expects what its text does not have."""
 
 FALLBACK_DISCOUNTS: Final = (0.5, 1.0, 1.5)
 """Of counts of 1, 2 and more, where the counts of counts of an order give none."""
@@ -74,6 +78,8 @@ def estimate(
     lines: Iterable[str],
     order: int,
     *,
+    smoothing: Smoothing = "kneser-ney",
+    novelty: float = 1.0,
     vocabulary: str | None = None,
     min_counts: Sequence[int] = (),
     memory: float = 4e9,
@@ -93,6 +99,10 @@ def estimate(
         The automaton, the number of n-grams of each order, and the words.
     """
     tell: Progress = progress or (lambda _what, _done, _whole: None)
+    if smoothing not in get_args(Smoothing):
+        raise InputError(f"smoothing {smoothing!r} is not known; there are: {', '.join(get_args(Smoothing))}")
+    if not 0 < novelty < float("inf"):
+        raise InputError(f"novelty {novelty}: occurrences of the unseen, more than 0")
     least = _least_counts(order, min_counts)
     workspace = Workspace(memory)
     levels = _count(lines, order, vocabulary, workspace, tell)
@@ -103,7 +113,7 @@ def estimate(
         for level, (low, high) in enumerate(zip(levels.starts[:-1], levels.starts[1:], strict=True)):
             np.greater_equal(levels.counts[low:high], least[level], out=kept[low:high])
         kept[: levels.starts[1]] = True
-    log10, backoff = _smooth(levels, kept, workspace, tell, exact)
+    log10, backoff = _smooth(levels, kept, novelty if smoothing == "witten-bell" else None, workspace, tell, exact)
     words, begin, starts = levels.words, levels.begin, levels.starts
     names = [UNKNOWN_WORD, BEGIN_WORD, END_WORD, *KEYS]
     symbols = levels.symbols
@@ -167,24 +177,33 @@ def _count(lines: Iterable[str], order: int, vocabulary: str | None, workspace: 
 def _smooth(
     levels: _Levels,
     kept: npt.NDArray[np.bool_],
+    novelty: float | None,
     workspace: Workspace,
     tell: Progress,
     exact: list[npt.NDArray[np.float64]] | None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Give log10 of the probabilities and of the back-off weights; the counts are used up."""
+    """Give log10 of the probabilities and of the back-off weights; the counts are used up.
+
+    Parameters
+    ----------
+    novelty
+        Of Witten-Bell smoothing; None for Kneser-Ney.
+    """
     words, counts, begin, starts = levels.words, levels.counts, levels.begin, levels.starts
     suffix = workspace.empty(len(words), np.int32)
     kernels.find_suffixes(words, begin, suffix)
-    kernels.adjust_counts(counts, suffix, begin, starts, levels.begin_word)
+    if novelty is None:
+        kernels.adjust_counts(counts, suffix, begin, starts, levels.begin_word)
+    counts[levels.begin_word] = 0
     backoff = workspace.empty(len(begin) - 1, np.float32)
     log10 = workspace.empty(len(words), np.float32)
     probabilities: Any = np.empty(starts[1], np.float64)
     for level in range(levels.order):
         tell("smoothing", level, levels.order)
         low, high = starts[level], starts[level + 1]
-        discounts = _discounts(counts[low:high])
+        discounts = _discounts(counts[low:high]) if novelty is None else np.zeros(4)
         if level == 0:
-            kernels.smooth_words(counts[low:high], discounts, levels.begin_word, probabilities)
+            kernels.smooth_words(counts[low:high], discounts, novelty or 0.0, levels.begin_word, probabilities)
         else:
             lower, probabilities = probabilities, workspace.empty(int(high - low), np.float64)
             kernels.smooth_level(
@@ -196,6 +215,7 @@ def _smooth(
                 low,
                 starts[level - 1],
                 discounts,
+                novelty or 0.0,
                 lower,
                 probabilities,
                 backoff,

@@ -1,7 +1,11 @@
-"""The inner loops of Kneser-Ney smoothing, as compiled functions.
+"""The inner loops of smoothing, as compiled functions.
 
 N-grams are listed as in :mod:`~myotype.decoding.ngram_kernels`: order after order, each sorted, so that those that
 continue the n-gram `i` stand at ``entry_begin[i] : entry_begin[i + 1]``.
+
+A count loses a discount, and what all lose after a context is shared out by the order below. Kneser and Ney's discounts
+depend on the count alone; Witten and Bell's are one part of every count after a context, which `novelty` sets. A method
+leaves out the other's by giving zeros.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ def adjust_counts(
 ) -> None:
     """Replace occurrences below the highest order by numbers of different words before, as Kneser and Ney do.
 
-    What begins a line has nothing before it and keeps its occurrences. The begin itself is never predicted: 0.
+    What begins a line has nothing before it and keeps its occurrences.
     """
     order = len(starts) - 1
     first, last = begin_word, begin_word + 1  # the n-grams that begin a line stand side by side in each order
@@ -55,7 +59,6 @@ def adjust_counts(
         first, last = int(entry_begin[first]), int(entry_begin[last])
     for entry in range(starts[1], starts[order]):
         counts[suffix[entry]] += 1
-    counts[begin_word] = 0
 
 
 @njit(cache=True)
@@ -71,6 +74,7 @@ def counts_of_counts(counts: npt.NDArray[np.uint32], found: npt.NDArray[np.int64
 def smooth_words(
     counts: npt.NDArray[np.uint32],
     discounts: npt.NDArray[np.float64],
+    novelty: float,
     begin_word: int,
     probabilities: npt.NDArray[np.float64],
 ) -> None:
@@ -82,17 +86,30 @@ def smooth_words(
         (words,).
     discounts
         (4,) of counts of 0, 1, 2, and of more.
+    novelty
+        Occurrences of the unseen for each different word.
     probabilities
         (words,): written.
     """
-    total, mass = 0.0, 0.0
+    total, mass, n_different = 0.0, 0.0, 0
     for count in counts:
         total += count
-        mass += discounts[min(count, 3)]
+        n_different += count > 0
+    part = _part_taken(total, n_different, novelty)
+    for count in counts:
+        mass += discounts[min(count, 3)] + part * count
     uniform = mass / total / (len(counts) - 1)
     for word in range(len(counts)):
         count = counts[word]
-        probabilities[word] = 0.0 if word == begin_word else (count - discounts[min(count, 3)]) / total + uniform
+        discount = discounts[min(count, 3)] + part * count
+        probabilities[word] = 0.0 if word == begin_word else (count - discount) / total + uniform
+
+
+@njit(cache=True)
+def _part_taken(total: float, n_different: int, novelty: float) -> float:
+    """Give the part of each count that Witten and Bell take: the share of the unseen in all occurrences."""
+    unseen = novelty * n_different
+    return unseen / (total + unseen)
 
 
 @njit(cache=True)
@@ -105,6 +122,7 @@ def smooth_level(
     last: int,
     below: int,
     discounts: npt.NDArray[np.float64],
+    novelty: float,
     lower: npt.NDArray[np.float64],
     probabilities: npt.NDArray[np.float64],
     backoff: npt.NDArray[np.float32],
@@ -121,6 +139,8 @@ def smooth_level(
         Where the order below begins in the list: the order of the contexts.
     discounts
         (4,) of counts of 0, 1, 2, and of more.
+    novelty
+        Occurrences of the unseen for each different word after a context.
     lower
         Probabilities of the order below.
     probabilities
@@ -134,16 +154,18 @@ def smooth_level(
         total, mass = 0.0, 0.0
         for entry in range(low, high):
             total += counts[entry]
+        part = _part_taken(total, high - low, novelty) if high > low else 0.0
+        for entry in range(low, high):
             if len(kept) and not kept[entry]:
                 mass += counts[entry]
             else:
-                mass += discounts[min(counts[entry], 3)]
+                mass += discounts[min(counts[entry], 3)] + part * counts[entry]
         weight = mass / total if high > low else 1.0
         backoff[context] = np.log10(weight)
         for entry in range(low, high):
             share = 0.0
             if not len(kept) or kept[entry]:
-                share = (counts[entry] - discounts[min(counts[entry], 3)]) / total
+                share = (counts[entry] - discounts[min(counts[entry], 3)] - part * counts[entry]) / total
             probabilities[entry - start] = share + weight * lower[suffix[entry] - below]
 
 

@@ -8,5 +8,7 @@ with extra_for("the network in PyTorch", "train"):
 from myotype.network.conversion import convert_checkpoint
 from myotype.network.emg2qwerty import EMG2QwertyNet
 from myotype.network.exporting import export
+from myotype.network.loading import load_network
+from myotype.network.splashnet import SplashNet
 
-__all__ = ["EMG2QwertyNet", "convert_checkpoint", "export"]
+__all__ = ["EMG2QwertyNet", "SplashNet", "convert_checkpoint", "export", "load_network"]

@@ -32,6 +32,9 @@ from myotype.runtime.hub import PICKLE_FILE
 from myotype.runtime.licenses import UNKNOWN, normal
 from myotype.runtime.provenance import provenance_of_metadata
 
+ORIGINAL: Final = "EMG2QwertyNet"
+"""The network of the original release, and of what braindecode writes."""
+
 _LOOK_AHEAD: Final = 0.1  # seconds: what the original baseline was trained with
 
 _LARGEST_CARD: Final = 1 << 16
@@ -52,12 +55,15 @@ class Checkpoint:
         Where the weights come from.
     look_ahead
         Seconds from a key's press to the end of the signal that the network reads it from.
+    architecture
+        What network the weights are for; None where nothing says so.
     """
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
     provenance: Provenance
     look_ahead: float
+    architecture: str | None
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -107,7 +113,7 @@ def _read_original(path: Path) -> Checkpoint:
         weights = file.tensors(content["state_dict"])
         config = original_config(weights, parameters, str(path))
         provenance = _provenance_of_original(content, _facts_of_file(path, file.size, file.sha256()))
-    return Checkpoint(config, weights, provenance, _LOOK_AHEAD)
+    return Checkpoint(config, weights, provenance, _LOOK_AHEAD, ORIGINAL)
 
 
 def _provenance_of_original(content: Mapping[str, Any], details: dict[str, Any]) -> Provenance:
@@ -154,14 +160,14 @@ def _read_folder(folder: Path) -> Checkpoint:
                 f"{folder}: {FACTS_FILE} says that the weights stand under {facts.provenance.license}, but they say "
                 f"themselves that it is {noted.license}: these are not the weights of this bundle"
             )
-        return Checkpoint(config, weights, facts.provenance, facts.look_ahead)
+        return Checkpoint(config, weights, facts.provenance, facts.look_ahead, facts.architecture)
     provenance = noted or _provenance_of_card(folder / CARD_FILE)
     if "source file" not in provenance.details:  # else they say of what file these weights were made
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         details = _facts_of_file(file, file.stat().st_size, digest)
         provenance = replace(provenance, details={**provenance.details, **details})
-    return Checkpoint(config, weights, provenance, _LOOK_AHEAD)
+    return Checkpoint(config, weights, provenance, _LOOK_AHEAD, architecture=None)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Unpack
 
-from myotype.network.checkpoints import read_checkpoint
-from myotype.network.emg2qwerty import EMG2QwertyNet
+from myotype.network.architectures import class_of
+from myotype.network.checkpoints import ORIGINAL, read_checkpoint
 from myotype.network.exporting import export
-from myotype.network.loading import filled
+from myotype.network.loading import filled, load_network
+from myotype.network.pretrained import PretrainedNetwork
 from myotype.runtime import Bundle, Provenance
 from myotype.runtime.hub import HubOptions
 from myotype.runtime.licenses import UNKNOWN, normal
 
 
-def convert_checkpoint(path: str | os.PathLike[str]) -> EMG2QwertyNet:
+def convert_checkpoint(path: str | os.PathLike[str]) -> PretrainedNetwork:
     """Make a network of an original Lightning checkpoint, or of a folder of weights; nothing in it is run.
 
     Parameters
@@ -28,8 +29,9 @@ def convert_checkpoint(path: str | os.PathLike[str]) -> EMG2QwertyNet:
 
     Returns
     -------
-    EMG2QwertyNet
-        In evaluation mode, with the checkpoint's weights bit for bit. Its `provenance` says where they come from.
+    network
+        An EMG2QwertyNet, or what the bundle holds: in evaluation mode, with the checkpoint's weights bit for bit. Its
+        `provenance` says where they come from.
 
     Raises
     ------
@@ -37,7 +39,8 @@ def convert_checkpoint(path: str | os.PathLike[str]) -> EMG2QwertyNet:
         If the file is malformed, asks for anything that is not known to be harmless, or does not hold the weights of
         such a network.
     """
-    return filled(EMG2QwertyNet, read_checkpoint(path), str(path))
+    checkpoint = read_checkpoint(path)
+    return filled(class_of(checkpoint.architecture or ORIGINAL, str(path)), checkpoint, str(path))
 
 
 def convert(
@@ -72,7 +75,7 @@ def convert(
     OutputError
         If the folder cannot be written.
     """
-    network = EMG2QwertyNet.from_pretrained(source, **hub)
+    network = load_network(source, **hub)
     provenance = network.provenance or Provenance(license=UNKNOWN, source="")
     versions = {
         "changes in conversion": "none of the numbers; written as safetensors and ONNX, the head as final_layer",

@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from myotype.errors import InputError, ModelError, OutputError
-from myotype.network.emg2qwerty import EMG2QwertyNet
-from myotype.network.graph import streaming_graph
+from myotype.network.graph import empty_frames, first_step, streaming_graph
 from myotype.network.loading import check_weights, expected_entries
 from myotype.network.origins import DIGEST, check_license, settled
+from myotype.network.pretrained import PretrainedNetwork
 from myotype.runtime import Bundle, Provenance
 from myotype.runtime.bundle import GRAPH_FILE, LONGEST_LOOK_AHEAD, WEIGHTS_FILE, Facts, writing_bundle
 from myotype.runtime.licenses import UNKNOWN, normal
@@ -33,7 +33,7 @@ _NOT_STATED: Final = Provenance(
 
 
 def export(
-    network: EMG2QwertyNet,
+    network: PretrainedNetwork,
     folder: str | os.PathLike[str],
     *,
     provenance: Provenance | None = None,
@@ -71,7 +71,6 @@ def export(
     if next(network.parameters()).dtype != torch.float32:
         network = copy.deepcopy(network).float()
     graph = streaming_graph(network)  # which says what cannot be exported: before anything is written
-    spectrogram = network.spectrogram
     weights = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
     check_weights(expected_entries(type(network), network.get_config()), weights, str(folder))
     provenance = _provenance(network, provenance, weights)
@@ -79,12 +78,13 @@ def export(
     if not 0 <= look_ahead <= LONGEST_LOOK_AHEAD:
         raise InputError(f"look_ahead={look_ahead}: give seconds from 0 to {LONGEST_LOOK_AHEAD}")
     facts = Facts(
-        architecture=type(network).__name__,
+        architecture=network.architecture,
         sfreq=network.sfreq,
         n_chans=network.n_chans,
         hop_length=network.hop_length,
         receptive_field=network.receptive_field,
-        warmup_frames=network.context_frames + spectrogram.n_fft // spectrogram.hop_length - 1,
+        warmup_frames=network.context_frames + empty_frames(network),
+        settling_frames=first_step(network),
         look_ahead=look_ahead,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds=network.multiply_adds,
@@ -100,7 +100,7 @@ def export(
     return Bundle.open(Path(folder).resolve())  # a path, so that a folder called as a bundled model is itself
 
 
-def _provenance(network: EMG2QwertyNet, stated: Provenance | None, weights: Mapping[str, Tensor]) -> Provenance:
+def _provenance(network: PretrainedNetwork, stated: Provenance | None, weights: Mapping[str, Tensor]) -> Provenance:
     """Say where weights come from as they are now, and refuse what could not be read again."""
     if stated is not None:
         check_license(stated.license, network.provenance, weights)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -169,6 +169,11 @@ class RotationInvariantMLP(nn.Module):
         self.offsets = tuple(offsets)
         self.pooling = pooling
 
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications (each with its addition) of one frame."""
+        return len(self.offsets) * sum(part.weight.numel() for part in self.mlp if isinstance(part, nn.Linear))
+
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, frames, electrodes, bins) to (batch, frames, features)."""
         rolled = torch.stack([x.roll(offset, dims=2) for offset in self.offsets], dim=2)
@@ -192,6 +197,12 @@ class MultiBandMLP(nn.Module):
         self.mlps = nn.ModuleList(
             RotationInvariantMLP(in_features, mlp_features, offsets, pooling, activation) for _ in range(num_bands)
         )
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications (each with its addition) of one frame."""
+        mlps: Any = self.mlps  # torch's containers do not say what they hold
+        return sum(mlp.multiply_adds for mlp in mlps)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, frames, channels, bins) to (batch, frames, bands * features)."""
@@ -298,6 +309,17 @@ class TDSConvEncoder(nn.Module):
             blocks.append(TDSConv2dBlock(channels, features // channels, kernel_width, activation))
             blocks.append(TDSFullyConnectedBlock(features, activation))
         self.tds_conv_blocks = nn.ModuleList(blocks)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications (each with its addition) of one frame."""
+        total = 0
+        for module in self.modules():
+            if isinstance(module, TDSConv2dBlock):
+                total += module.conv2d.weight.numel() * module.width
+            elif isinstance(module, nn.Linear):
+                total += module.weight.numel()
+        return total
 
     def forward(self, x: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         """Encode (batch, frames, features); the state is one tensor for each convolutional block."""

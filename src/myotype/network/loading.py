@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from myotype.errors import InputError, ModelError
-from myotype.network.checkpoints import Checkpoint, read_checkpoint
+from myotype.network.architectures import class_of
+from myotype.network.checkpoints import ORIGINAL, Checkpoint, read_checkpoint
 from myotype.network.origins import settled
 from myotype.network.pretrained import PretrainedNetwork
 from myotype.runtime.bundle import FACTS_FILE
@@ -39,8 +40,42 @@ def expected_entries(kind: type[PretrainedNetwork], config: Mapping[str, Any]) -
         return dict(kind.from_config(config).state_dict())
 
 
+def load_network(model: str | os.PathLike[str], **options: Any) -> PretrainedNetwork:
+    """Load whatever network a model is, with its weights.
+
+    Parameters
+    ----------
+    model
+        What :meth:`PretrainedNetwork.from_pretrained` takes. Weights that nothing says the architecture of are those of
+        an EMG2QwertyNet.
+    **options
+        As :meth:`PretrainedNetwork.from_pretrained` takes them.
+
+    Returns
+    -------
+    network
+        In evaluation mode.
+
+    Raises
+    ------
+    InputError
+        If an option is not an argument of the network, or impossible.
+    ModelError
+        If there is no such model, it cannot be downloaded or read, or its architecture is not known.
+    """
+    hub = HubOptions(**{name: options.pop(name) for name in HubOptions.__annotations__ if name in options})  # type: ignore[typeddict-item]  # whose names they are
+    checkpoint = _found(model, hub)
+    kind = class_of(checkpoint.architecture or ORIGINAL, os.fspath(model))
+    return filled(kind, checkpoint, os.fspath(model), **options)
+
+
 def load(kind: type[Network], model: str | os.PathLike[str], hub: HubOptions, **overrides: Any) -> Network:
     """Find a model, read it, and build the network: see :meth:`PretrainedNetwork.from_pretrained`."""
+    return filled(kind, _found(model, hub), os.fspath(model), **overrides)
+
+
+def _found(model: str | os.PathLike[str], hub: HubOptions) -> Checkpoint:
+    """Find a model and read it."""
     located = locate(model, **hub)
     checkpoint = read_checkpoint(located.path)
     if located.snapshot is not None and not (located.path / FACTS_FILE).is_file():
@@ -54,7 +89,7 @@ def load(kind: type[Network], model: str | os.PathLike[str], hub: HubOptions, **
                 details={"Hub repository": repo_id, "Hub commit": commit, **provenance.details},
             ),
         )
-    return filled(kind, checkpoint, os.fspath(model), **overrides)
+    return checkpoint
 
 
 def filled(kind: type[Network], checkpoint: Checkpoint, where: str, **overrides: Any) -> Network:
@@ -81,8 +116,15 @@ def filled(kind: type[Network], checkpoint: Checkpoint, where: str, **overrides:
     InputError
         If an override is not an argument of the network, or impossible.
     ModelError
-        If weights are missing, unknown, of another shape or number format, or not finite.
+        If the checkpoint is of another architecture, or weights are missing, unknown, of another shape or number
+        format, or not finite.
     """
+    if checkpoint.architecture is not None and checkpoint.architecture != kind.architecture:
+        name = class_of(checkpoint.architecture, where).architecture
+        raise ModelError(
+            f"{where}: the network is {name}, not {kind.architecture}: load it with {name}.from_pretrained, or with "
+            "myotype.network.load_network, which takes either"
+        )
     n_outputs = overrides.pop("n_outputs", None)
     unknown = overrides.keys() - inspect.signature(kind).parameters.keys()
     if unknown:

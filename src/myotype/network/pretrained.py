@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 import sys
@@ -14,10 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
-from torch import nn
-
 from myotype.errors import ModelError
 from myotype.network.layers import LogSpectrogram
+from myotype.network.streaming import StreamingNetwork
 from myotype.runtime import Bundle, Provenance, published
 from myotype.runtime.hub import HubOptions, upload
 
@@ -29,11 +27,13 @@ _ORIGINAL: Final = Provenance(
 )
 
 
-class PretrainedNetwork(nn.Module):
+class PretrainedNetwork(StreamingNetwork):
     """Base of the networks.
 
     Attributes
     ----------
+    architecture
+        What bundles call the network; see :mod:`myotype.network.architectures`.
     mapping
         Names of weights in the original release, where they differ, and their names here.
     provenance
@@ -42,21 +42,13 @@ class PretrainedNetwork(nn.Module):
         Seconds from a key's press to the end of the signal that the network reads it from.
     """
 
+    architecture: ClassVar[str]
     mapping: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
         self.provenance: Provenance | None = None
         self.look_ahead = 0.1
-        self._config: dict[str, Any] = {}
-
-    def get_config(self) -> dict[str, Any]:
-        """Give the constructor's arguments as JSON values."""
-        return copy.deepcopy(self._config)
-
-    def reset_head(self, n_outputs: int) -> None:
-        """Put a new head with random weights in the old one's place, for another number of classes."""
-        raise NotImplementedError
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -113,7 +105,7 @@ class PretrainedNetwork(nn.Module):
         InputError
             If an override is not an argument of the network, or impossible.
         ModelError
-            If there is no such model, it cannot be downloaded or read, or its weights are not those of such a network.
+            If there is no such model, it cannot be downloaded or read, or it is another network than this.
         """
         from myotype.network.loading import load
 
@@ -127,7 +119,9 @@ class PretrainedNetwork(nn.Module):
         return load(cls, model, hub, **overrides)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Bundle:
-        """Write the network as a bundle, which the runtime reads without PyTorch and braindecode reads too.
+        """Write the network as a bundle, which the runtime reads without PyTorch.
+
+        braindecode reads an EMG2QwertyNet from it too.
 
         Parameters
         ----------
@@ -146,7 +140,7 @@ class PretrainedNetwork(nn.Module):
 
         if self.provenance is None:
             sys.stderr.write(f"{folder}: saved with the licence unknown; set network.provenance to state it\n")
-        return export(self, folder)  # type: ignore[arg-type]  # the one network that there is so far
+        return export(self, folder)
 
     def push_to_hub(
         self,

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from myotype.errors import ModelError
+from myotype.network.architectures import class_of
 from myotype.network.checkpoints import license_of_card, read_checkpoint
-from myotype.network.emg2qwerty import EMG2QwertyNet
+from myotype.network.graph import first_step
 from myotype.network.loading import expected_entries
 from myotype.network.origins import DIGEST, are_published, descend, digest_of, first_layer_statistics
+from myotype.network.pretrained import PretrainedNetwork
 from myotype.runtime import Bundle, Engine, published
 from myotype.runtime.bundle import CARD_FILE
 from myotype.runtime.licenses import UNKNOWN, normal
@@ -66,17 +68,18 @@ def verify(bundle: Bundle) -> Iterator[Check]:
     Raises
     ------
     ModelError
-        If the bundle cannot be read at all.
+        If the bundle cannot be read at all, or its architecture is not known.
     """
+    kind = class_of(bundle.facts.architecture, str(bundle.folder))
     checkpoint = read_checkpoint(bundle.folder)
     weights = checkpoint.weights
-    expected = expected_entries(EMG2QwertyNet, checkpoint.config)
+    expected = expected_entries(kind, checkpoint.config)
     structure = [*_entries(expected, weights), _finite_weights(weights)]
     yield from structure
     if any(check.verdict == "FAILED" for check in structure):
         yield Check("network and graph", "run", "not run, since the weights do not fit", "FAILED")
     else:
-        network = EMG2QwertyNet.from_config(checkpoint.config)
+        network = kind.from_config(checkpoint.config)
         network.load_state_dict(weights)
         yield from _facts(bundle, network.eval())
         yield from _outputs(bundle, network)
@@ -114,16 +117,17 @@ def _finite_weights(weights: Mapping[str, Tensor]) -> Check:
     )
 
 
-def _facts(bundle: Bundle, network: EMG2QwertyNet) -> Iterator[Check]:
+def _facts(bundle: Bundle, network: PretrainedNetwork) -> Iterator[Check]:
     facts = bundle.facts
     counted = sum(parameter.numel() for parameter in network.parameters())
     yield _compare("parameters", f"{facts.parameters:,}", f"{counted:,}")
     yield _compare("multiply-adds a frame", f"{facts.multiply_adds:,}", f"{network.multiply_adds:,}")
     yield _compare("receptive field", f"{facts.receptive_field} samples", f"{network.receptive_field} samples")
+    yield _compare("settling frames", facts.settling_frames, first_step(network))
 
 
 @torch.inference_mode()
-def _outputs(bundle: Bundle, network: EMG2QwertyNet) -> Iterator[Check]:
+def _outputs(bundle: Bundle, network: PretrainedNetwork) -> Iterator[Check]:
     n_samples = max(_N_SAMPLES, network.receptive_field + 100 * network.hop_length)
     noise = np.random.default_rng(0).standard_normal((n_samples, network.n_chans), dtype=np.float32)
     signals = {"noise of 12 uV": 12 * noise, "silence": 0 * noise, "noise of 1 mV": 1000 * noise}
@@ -155,14 +159,14 @@ def _outputs(bundle: Bundle, network: EMG2QwertyNet) -> Iterator[Check]:
     yield _operators(bundle)
 
 
-def _whole(network: EMG2QwertyNet, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _whole(network: PretrainedNetwork, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     x = torch.from_numpy(signal.T[None].copy())
-    features, _ = network.encode(x)
+    features = network(x, return_features=True)["features"]
     emissions: npt.NDArray[np.float32] = network.final_layer(features).log_softmax(-1).numpy()
     return emissions
 
 
-def _pieces(network: EMG2QwertyNet, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _pieces(network: PretrainedNetwork, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     x, state, outputs, start = torch.from_numpy(signal.T[None].copy()), None, [], 0
     for length in (1, 700, 33, 4000, 16, len(signal)):
         output, state = network.forward_with_state(x[..., start : start + length], state)

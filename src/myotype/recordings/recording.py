@@ -147,6 +147,8 @@ class Recording:
         Who typed, and what the recording is called.
     condition
         ``"on_keyboard"``: the key presses are the truth; anything else: the prompts are.
+    notes
+        What had to be assumed or mended when the recording was opened, in sentences.
     close
         Called once by :meth:`close`.
 
@@ -167,6 +169,7 @@ class Recording:
         user: str | Callable[[], str] = "",
         name: str | Callable[[], str] = "",
         condition: str | Callable[[], str] = ON_KEYBOARD,
+        notes: Iterable[str] = (),
         close: Callable[[], None] | None = None,
     ) -> None:
         if not (math.isfinite(sfreq) and sfreq > 0):
@@ -184,6 +187,7 @@ class Recording:
         self._close = close
         self._block_of_times = lru_cache(maxsize=64)(self._read_block_of_times)
         self.sfreq = float(sfreq)
+        self.notes = tuple(notes)
 
     def __repr__(self) -> str:
         return f"<Recording of {self.n_samples} samples at {self.sfreq:g} Hz>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,8 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+from myotype.decoding.defaults import DecoderDefaults
 from myotype.errors import ModelError
-from myotype.files import replacing_folder
+from myotype.files import replacing_file, replacing_folder
 from myotype.runtime.card import model_card
 from myotype.runtime.provenance import Provenance
 
@@ -23,6 +25,10 @@ GRAPH_FILE: Final = "stream.onnx"
 FACTS_FILE: Final = "myotype.json"
 CARD_FILE: Final = "README.md"
 LICENSE_FILE: Final = "LICENSE"
+
+_FILES: Final = frozenset({CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE, CARD_FILE, LICENSE_FILE})
+
+_OPTIONAL: Final = frozenset({"settling_frames", "decoder"})  # of the facts
 
 FORMAT_VERSION: Final = 1
 
@@ -61,6 +67,11 @@ class Facts:
         Number format of the graph.
     provenance
         Where the weights come from.
+    settling_frames
+        Frames that a stream must give the graph in its first call, as they are normalised together; 0 where it may
+        begin with any number.
+    decoder
+        The beam search that suits the model, where it was tuned.
     """
 
     architecture: str
@@ -74,11 +85,17 @@ class Facts:
     multiply_adds: int
     precision: Literal["float32"]
     provenance: Provenance
+    settling_frames: int = 0
+    decoder: DecoderDefaults | None = None
 
     @property
     def frame_rate(self) -> float:
         """Emission frames a second."""
         return self.sfreq / self.hop_length
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what ``myotype.json`` says of them; what a model does not have is left out."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _OPTIONAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +182,50 @@ def writing_bundle(folder: str | os.PathLike[str], config: Mapping[str, Any], fa
 
     When the block ends well the folder takes its place; otherwise nothing is left of it.
     """
-    files = {CONFIG_FILE, WEIGHTS_FILE, GRAPH_FILE, FACTS_FILE, CARD_FILE, LICENSE_FILE}
-    with replacing_folder(folder, may_hold=frozenset(files)) as temporary:
+    with replacing_folder(folder, may_hold=_FILES) as temporary:
         header = {"format_version": FORMAT_VERSION, "myotype_version": metadata.version("myotype")}
-        for name, content in ((CONFIG_FILE, config), (FACTS_FILE, header | asdict(facts))):
+        for name, content in ((CONFIG_FILE, config), (FACTS_FILE, header | facts.to_json())):
             (temporary / name).write_text(
                 json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
             )
         (temporary / CARD_FILE).write_text(model_card(Path(folder).name, config, facts), encoding="utf-8")
         yield temporary
+
+
+def write_decoder_defaults(
+    bundle: Bundle, defaults: DecoderDefaults, copy_to: str | os.PathLike[str] | None = None
+) -> Bundle:
+    """Put what a model was tuned to into its bundle, in the place of what may stand there; all else stays as it is.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    defaults
+        What it was tuned to.
+    copy_to
+        Leave the bundle alone and write a copy of it into this folder.
+
+    Raises
+    ------
+    ModelError
+        If it could not be read again.
+    OutputError
+        If the bundle or the copy cannot be written; what stood there before is then as it was.
+    """
+    DecoderDefaults.from_json(asdict(defaults), f"{bundle.folder}: decoder")
+    content = read_json(bundle.folder / FACTS_FILE) | {"decoder": asdict(defaults)}
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    if copy_to is None:
+        with replacing_file(bundle.folder / FACTS_FILE) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        return Bundle.open(bundle.folder)
+    with replacing_folder(copy_to, may_hold=_FILES) as temporary:
+        for name in _FILES - {FACTS_FILE}:
+            if (bundle.folder / name).is_file():
+                shutil.copyfile(bundle.folder / name, temporary / name)
+        (temporary / FACTS_FILE).write_text(text, encoding="utf-8")
+    return Bundle.open(Path(copy_to).resolve())  # a path, so that a folder called as a bundled model is itself
 
 
 def check_weights(path: Path) -> dict[str, str]:
@@ -235,10 +287,13 @@ def read_facts(path: Path, config: Mapping[str, Any]) -> Facts:
     if version != FORMAT_VERSION:
         raise ModelError(f"{path}: format version {version!r}; this version of myotype reads {FORMAT_VERSION}")
     try:
-        facts = {name: content[name] for name in Facts.__dataclass_fields__}
+        facts = {name: content[name] for name in Facts.__dataclass_fields__ if name not in _OPTIONAL}
     except KeyError as error:
         raise ModelError(f"{path}: {error} is missing") from error
     facts["provenance"] = Provenance.from_json(facts["provenance"], f"{path}: provenance")
+    facts["settling_frames"] = content.get("settling_frames", 0)
+    if "decoder" in content:
+        facts["decoder"] = DecoderDefaults.from_json(content["decoder"], f"{path}: decoder")
     _check_types(path, facts)
     for name in ("sfreq", "n_chans", "hop_length"):
         if config.get(name) != facts[name]:
@@ -259,6 +314,7 @@ def _check_types(path: Path, facts: Mapping[str, Any]) -> None:
         ("hop_length", 1, 1e6, int),
         ("receptive_field", 1, 1e8, int),
         ("warmup_frames", 0, 1e6, int),
+        ("settling_frames", 0, 1e6, int),
         ("look_ahead", 0, LONGEST_LOOK_AHEAD, float),
         ("parameters", 0, math.inf, int),
         ("multiply_adds", 0, math.inf, int),

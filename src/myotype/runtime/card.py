@@ -54,9 +54,9 @@ _USE_IN_PYTORCH: Final = """\
 myotype's transcriber does not take it: that wants 99 labels and 32 channels. In PyTorch:
 
 ```python
-from myotype.network import EMG2QwertyNet
+from myotype.network import load_network
 
-network = EMG2QwertyNet.from_pretrained("FOLDER")
+network = load_network("FOLDER")
 ```
 
 FOLDER is the folder that this card lies in, or the name of its repository on the Hugging Face Hub.
@@ -158,16 +158,25 @@ def architecture_in_words(config: Mapping[str, Any]) -> list[str]:
     n_fft, hop_length = config.get("n_fft"), config.get("hop_length")
     if isinstance(n_fft, int) and hop_length is not None:
         words.append(f"log spectrogram of {n_fft} samples every {hop_length}, {n_fft // 2 + 1} bins")
+    edges = config.get("frequency_edges")
+    if isinstance(edges, Sequence):
+        words.append(
+            f"sums over {len(edges) - 1} frequency bands, normalised by all of the signal so far (the first "
+            f"{config.get('settling_frames')} frames together)"
+        )
+    same = ", the same" if config.get("shared") is True else ""
     if "mlp_features" in config:
         words.append(
-            f"an MLP of {_listed(config['mlp_features'])} features for each of {config.get('num_bands')} bands of "
-            f"{config.get('electrodes_per_band')} electrodes, {config.get('pooling')} over rotations by "
+            f"an MLP of {_listed(config['mlp_features'])} features{same} for each of {config.get('num_bands')} bands "
+            f"of {config.get('electrodes_per_band')} electrodes, {config.get('pooling')} over rotations by "
             f"{_listed(config.get('rotation_offsets'))}"
         )
     channels = config.get("block_channels")
     if isinstance(channels, Sequence):
         each = channels[0] if len(set(map(str, channels))) == 1 else _listed(channels)
-        words.append(f"{len(channels)} TDS blocks of {each} channels, kernels of {config.get('kernel_width')} frames")
+        whose = f"{same} for each band" if "shared" in config else ""
+        kernels = f"kernels of {config.get('kernel_width')} frames"
+        words.append(f"{len(channels)} TDS blocks of {each} channels, {kernels}{whose}")
     if "n_outputs" in config:
         words.append(f"a linear head of {_labels(config)}")
     return words

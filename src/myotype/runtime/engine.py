@@ -17,6 +17,7 @@ from myotype.recordings.continuity import LARGEST
 from myotype.runtime.bundle import Bundle
 
 FloatArray = npt.NDArray[np.float32]
+StateArray = npt.NDArray[np.float32 | np.float64]
 
 MOST_THREADS: Final = 256
 
@@ -31,6 +32,15 @@ _LARGEST_GRAPH: Final = (1 << 31) - 1
 
 _MOST_AXES: Final = 8
 """Axes of a state with its batch: many more than are needed, and fewer than NumPy knows."""
+
+_STATE_TYPES: Final[dict[str, np.dtype[Any]]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(double)": np.dtype(np.float64),
+}
+"""What a state may be made of, as ONNX Runtime calls it."""
+
+_NO_TYPE: Final[np.dtype[Any]] = np.dtype(np.bool_)
+"""Stands for anything else."""
 
 _ELSEWHERE: Final = b"location"
 """What stands in the file of every graph that keeps tensors in other files: ONNX calls their path so."""
@@ -47,16 +57,17 @@ class EngineStream:
         Emission frames that came out so far.
     """
 
-    def __init__(self, state: list[FloatArray], warmup_frames: int) -> None:
+    def __init__(self, state: list[StateArray], warmup_frames: int, settling_frames: int) -> None:
         self.n_samples = 0
         self.n_frames = 0
         self._state = state
         self._warmup_left = warmup_frames
+        self._settling_frames = settling_frames  # of the first call of the graph; 0 after it
         self._waiting: FloatArray | None = None  # samples that do not fill a hop yet
 
     def copy(self) -> EngineStream:
         """Give an independent stream that goes on from the same point."""
-        twin = EngineStream([array.copy() for array in self._state], self._warmup_left)
+        twin = EngineStream([array.copy() for array in self._state], self._warmup_left, self._settling_frames)
         twin.n_samples = self.n_samples
         twin.n_frames = self.n_frames
         twin._waiting = self._waiting
@@ -90,6 +101,7 @@ class Engine:
         inputs = self._session.get_inputs()
         self._state_names = [node.name for node in inputs[1:]]
         self._state_shapes = [node.shape[1:] for node in inputs[1:]]
+        self._state_types = [_STATE_TYPES.get(node.type, _NO_TYPE) for node in inputs[1:]]
         self._check_graph([(node.name, node.shape) for node in inputs])
 
     def _check_graph(self, inputs: list[tuple[str, list[Any]]]) -> None:
@@ -100,11 +112,12 @@ class Engine:
         outputs = len(self._session.get_outputs())
         name, shape = inputs[0] if inputs else ("", [])
         named = name == "samples" and len(shape) == 3 and shape[1] == self.facts.n_chans
-        if not (named and fixed and outputs == len(inputs)):
+        if not (named and fixed and outputs == len(inputs) and _NO_TYPE not in self._state_types):
             raise ModelError(f"{self.bundle.graph}: not a streaming graph for {self.facts.n_chans} channels")
-        hops = 3
-        samples = hops * self.facts.hop_length * self.facts.n_chans
-        taken = 4 * (samples + sum(math.prod(max(size, 1) for size in shape) for shape in states))
+        hops = max(3, self.facts.settling_frames)
+        taken = 4 * hops * self.facts.hop_length * self.facts.n_chans
+        for shape, dtype in zip(states, self._state_types, strict=True):
+            taken += dtype.itemsize * math.prod(max(size, 1) for size in shape)
         if taken > _LARGEST_INPUT:
             raise ModelError(
                 f"{self.bundle.graph}: the state of a stream and {hops} hops of samples take {taken} bytes; "
@@ -122,11 +135,16 @@ class Engine:
 
     def stream(self) -> EngineStream:
         """Begin a new stream."""
-        state = [np.zeros((1, *shape), np.float32) for shape in self._state_shapes]
-        return EngineStream(state, self.facts.warmup_frames)
+        state = [
+            np.zeros((1, *shape), dtype) for shape, dtype in zip(self._state_shapes, self._state_types, strict=True)
+        ]
+        return EngineStream(state, self.facts.warmup_frames, self.facts.settling_frames)
 
     def step(self, streams: Sequence[EngineStream], chunks: Sequence[npt.ArrayLike]) -> list[FloatArray]:
         """Push a chunk of samples to each of several streams; those of equal length run as one batch.
+
+        A stream of a model with `settling_frames` gives nothing before it has so many hops; one that ends before has
+        given nothing.
 
         Parameters
         ----------
@@ -155,13 +173,17 @@ class Engine:
         done = [0] * len(streams)
         hop = self.facts.hop_length
         while active := [i for i, samples in enumerate(ready) if done[i] < len(samples)]:
-            # As many hops as every stream that has any left still has, so that they fit into one batch.
-            length = min(_MOST_FRAMES * hop, *(len(ready[i]) - done[i] for i in active))
+            settling = [i for i in active if streams[i]._settling_frames]
+            if settling:  # by themselves, with what their first call takes, which all of them have
+                active, length = settling, self.facts.settling_frames * hop
+            else:  # as many hops as every stream that has any left still has, so that they fit into one batch
+                length = min(_MOST_FRAMES * hop, *(len(ready[i]) - done[i] for i in active))
             batch = np.stack([ready[i][done[i] : done[i] + length] for i in active])
             emissions = self._run([streams[i] for i in active], batch)
             for i, frames in zip(active, emissions, strict=True):
                 results[i].append(_drop_warmup(streams[i], frames))
                 done[i] += length
+                streams[i]._settling_frames = 0
         empty = np.zeros((0, self.n_labels), np.float32)
         return [np.concatenate(pieces) if pieces else empty for pieces in results]
 
@@ -180,10 +202,11 @@ class Engine:
         return samples
 
     def _take_hops(self, stream: EngineStream, chunk: FloatArray) -> FloatArray:
-        """Give the whole hops among the waiting and the new samples; the rest goes on waiting."""
+        """Give the whole hops among the waiting and the new samples, if they are enough; the rest goes on waiting."""
         stream.n_samples += len(chunk)
         samples = chunk if stream._waiting is None else np.concatenate([stream._waiting, chunk])
-        whole = len(samples) // self.facts.hop_length * self.facts.hop_length
+        hops = len(samples) // self.facts.hop_length
+        whole = hops * self.facts.hop_length if hops >= stream._settling_frames else 0
         stream._waiting = samples[whole:].copy()
         return samples[:whole]
 

@@ -7,17 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from myotype.errors import InputError, LabelsError
-from myotype.keyboard import fold_key, key_to_label
+from myotype.errors import InputError
 from myotype.recordings import Recording
-from myotype.recordings.clock import MAX_BRIDGED
 from myotype.recordings.continuity import LARGEST, Continuity
-from myotype.recordings.recording import ON_KEYBOARD
+from myotype.recordings.prepared.placing import place_keys
 
 
 class Bounds(NamedTuple):
@@ -47,11 +44,16 @@ class Batch(NamedTuple):
     @classmethod
     def of(cls, windows: Sequence[Window]) -> Batch:
         """Collate windows; padded labels are 0 and do not count."""
-        emg = torch.nn.utils.rnn.pad_sequence([window.emg.T for window in windows], batch_first=True)
+        lengths = [window.emg.shape[1] for window in windows]
+        # By NumPy, which asks for large pages of memory: torch takes twice as long, most of it for 40 MB of small ones.
+        emg = np.empty((len(windows), max(lengths), windows[0].emg.shape[0]), dtype=np.float32)
+        for row, window, length in zip(emg, windows, lengths, strict=True):
+            row[:length] = window.emg.T
+            row[length:] = 0
         labels = torch.nn.utils.rnn.pad_sequence([window.labels for window in windows], batch_first=True)
         return cls(
-            emg.transpose(1, 2),
-            torch.tensor([window.emg.shape[1] for window in windows]),
+            torch.from_numpy(emg).transpose(1, 2),
+            torch.tensor(lengths),
             labels,
             torch.tensor([len(window.labels) for window in windows]),
         )
@@ -93,7 +95,7 @@ class Windows(Dataset[Window]):
         self.length = length
         self.stride = stride or length
         self.context = context
-        self._keys = [_pressed_keys(recording) for recording in recordings]
+        self._keys = [place_keys(recording) for recording in recordings]
         self._ends: list[int] = []  # number of windows up to and with each recording
         for recording in recordings:
             self._ends.append((self._ends[-1] if self._ends else 0) + self._count(recording.n_samples))
@@ -127,7 +129,8 @@ class Windows(Dataset[Window]):
         first, last = np.searchsorted(samples, [bounds.start, bounds.end])
         recording = self.recordings[which]
         emg = recording.emg[bounds.padded_start : bounds.padded_end]
-        if not (np.abs(emg) <= LARGEST).all():  # repaired as when transcribing
+        # Repaired as when transcribing. What is no number is not within either.
+        if not (emg.min(initial=0) >= -LARGEST and emg.max(initial=0) <= LARGEST):
             (segment,) = Continuity(recording.sfreq).push(emg)
             emg = segment.samples
         return Window(torch.from_numpy(emg).T, torch.from_numpy(labels[first:last]))
@@ -157,26 +160,3 @@ class ShuffledWindows(Sampler[tuple[int, int]]):
         order = random.permutation(len(self._windows))
         shifts = random.integers(self._windows.stride, size=len(order))
         return iter(zip(order.tolist(), shifts.tolist(), strict=True))
-
-
-def _pressed_keys(recording: Recording) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Give the sample at or before each press of one of the 98 keys within the signal, and the key's label."""
-    if recording.condition != ON_KEYBOARD:
-        message = f"{recording.name}: condition {recording.condition!r} has no key times; windows need them"
-        raise LabelsError(message)
-    times = recording.times[:]
-    disorder = np.flatnonzero(~(np.diff(times) >= 0))  # what is no number fails this too
-    if len(disorder):
-        raise LabelsError(
-            f"{recording.name}: the clock is no number or runs backwards after sample {disorder[0]}, so key presses "
-            "cannot be placed; leave this recording out"
-        )
-    keys = [(press.down, folded) for press in recording.key_presses if (folded := fold_key(press.key)) is not None]
-    downs = np.array([down for down, _ in keys], dtype=np.float64)
-    labels = np.array([key_to_label(key) for _, key in keys], dtype=np.int64)
-    samples = np.searchsorted(times, downs, side="right") - 1
-    # A key pressed outside the signal, or in a gap too long to be bridged, has nothing that it could be read from.
-    since = downs - times[np.maximum(samples, 0)]
-    last = np.where(samples == len(times) - 1, 1 / recording.sfreq, MAX_BRIDGED)
-    within = (samples >= 0) & (since <= last)
-    return samples[within], labels[within]

@@ -1,0 +1,1 @@
+"""What ``myotype bench`` measures: a file for each part, with a function ``measure`` that gives its figures."""

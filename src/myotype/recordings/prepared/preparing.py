@@ -1,0 +1,290 @@
+"""Preparing a corpus: in this process, in several, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import urllib.parse
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from myotype.errors import InputError, MyotypeError, OutputError, RecordingError, extra_for
+from myotype.recordings.corpus import Entry
+from myotype.recordings.prepared.layout import Meta, Precision, read_meta
+from myotype.recordings.prepared.reading import verify
+from myotype.recordings.prepared.sources import identify
+from myotype.recordings.prepared.writing import write_prepared
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
+_LOCK: Final = ".lock"
+_UNFINISHED: Final = "*/.myotype-*"  # the temporary names of myotype.files
+_CONNECTING: Final = 10  # seconds to wait for a cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a recording.
+
+    Attributes
+    ----------
+    entry
+        The recording.
+    state
+        ``"prepared"``, ``"kept"`` as it was prepared before, or ``"failed"``.
+    meta
+        How it is stored now; None if it failed.
+    problem
+        Why it failed.
+    """
+
+    entry: Entry
+    state: Literal["prepared", "kept", "failed"]
+    meta: Meta | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A recording to prepare; it is sent to other processes."""
+
+    entry: Entry
+    folder: Path
+    precision: Precision
+    verified: bool
+
+    def __call__(self, go_on: Callable[[], None] = lambda: None) -> Outcome:
+        """Do it, unless it has been done.
+
+        Raises
+        ------
+        OutputError
+            If the cache cannot be written: then the other recordings fare no better.
+        """
+        try:
+            source, source_size = identify(self.entry.path)
+            meta = self._present(source)
+            if meta is not None:
+                return Outcome(self.entry, "kept", meta)
+            with self.entry.open() as recording:
+                meta = write_prepared(
+                    self.folder,
+                    recording,
+                    user=self.entry.user,
+                    session=self.entry.session,
+                    source=source,
+                    source_size=source_size,
+                    precision=self.precision,
+                    go_on=go_on,
+                )
+            if self.verified:
+                verify(self.folder)
+        except OutputError:
+            raise
+        except MyotypeError as error:
+            return Outcome(self.entry, "failed", problem=str(error))
+        return Outcome(self.entry, "prepared", meta)
+
+    def _present(self, source: list[list[str | int]]) -> Meta | None:
+        """Give what is there, if it is sound, and made from this source in this way."""
+        try:
+            meta = read_meta(self.folder)
+            if self.verified:
+                verify(self.folder)
+        except RecordingError:
+            return None
+        same = (meta.user, meta.session, meta.source, meta.precision)
+        return meta if same == (self.entry.user, self.entry.session, source, self.precision) else None
+
+
+def prepare(
+    entries: Iterable[Entry],
+    cache: str | os.PathLike[str],
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+    precision: Precision = "auto",
+    verified: bool = False,
+    progress: Callable[[Outcome], None] | None = None,
+) -> tuple[Outcome, ...]:
+    """Prepare recordings for training; those that are prepared already, and whose source is the same, are kept.
+
+    Interrupted, it leaves whole recordings, and goes on with the others the next time.
+
+    Parameters
+    ----------
+    entries
+        What to prepare. Each gets the folder ``<user>/<session>``; characters that could not be in its name are written
+        as in web addresses.
+    cache
+        The folder to write to.
+    jobs
+        How many processes to use.
+    cluster
+        The address of a Dask scheduler to use instead, such as ``"tcp://127.0.0.1:8786"``. Its workers must see the
+        same files under the same names.
+    precision
+        As for :func:`~myotype.recordings.prepared.writing.write_prepared`.
+    verified
+        Read everything back, also what is kept, and compare it with the checksums; what does not fit is prepared again.
+    progress
+        Called with each outcome as it comes.
+
+    Returns
+    -------
+    tuple
+        What became of each, in the order of the entries.
+
+    Raises
+    ------
+    InputError
+        If there are no entries, two are called the same, or there is no such cluster.
+    OutputError
+        If the cache cannot be written, or is being written by another run.
+    MissingExtraError
+        If a cluster is asked for and dask.distributed is not installed.
+    """
+    if jobs < 1:
+        raise InputError(f"{jobs} processes cannot prepare anything; at least 1 is needed")
+    root = Path(cache).absolute()
+    work = [_Job(_absolute(entry), _folder_of(entry, root), precision, verified) for entry in entries]
+    if not work:
+        raise InputError("there are no recordings to prepare")
+    folders: dict[Path, Entry] = {}
+    for job in work:
+        if job.folder in folders:
+            raise InputError(
+                f"{job.entry.path} and {folders[job.folder].path} are both called user {job.entry.user}, session "
+                f"{job.entry.session}: prepare one of them only"
+            )
+        folders[job.folder] = job.entry
+    outcomes: dict[Path, Outcome] = {}
+    with _alone_in(root):
+        if cluster is not None:
+            done = _on_cluster(work, cluster)
+        else:
+            done = _in_processes(work, jobs) if jobs > 1 and len(work) > 1 else _in_this_process(work)
+        with closing(done):
+            for outcome in done:
+                outcomes[outcome.entry.path] = outcome
+                if progress is not None:
+                    progress(outcome)
+    return tuple(outcomes[job.entry.path] for job in work)
+
+
+def _absolute(entry: Entry) -> Entry:
+    return dataclasses.replace(entry, path=entry.path.absolute())
+
+
+def _folder_of(entry: Entry, root: Path) -> Path:
+    return root / _as_name(entry.user) / _as_name(entry.session)
+
+
+def _as_name(label: str) -> str:
+    """Give a name that stays within its folder, is not hidden, and is another one for every label."""
+    name = urllib.parse.quote(label, safe=" ", errors="surrogatepass")
+    if not name:
+        return "%"
+    return f"%2E{name[1:]}" if name.startswith(".") else name
+
+
+@contextmanager
+def _alone_in(root: Path) -> Iterator[None]:
+    """Keep other runs out of a cache, and clear away what one that was killed has left."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  (needed here only)
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / _LOCK)
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise OutputError(f"{root}: another run is preparing recordings there: wait until it is done") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {root}: {error.strerror or error}") from error
+    try:
+        for unfinished in root.glob(_UNFINISHED):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+class _Stopped(Exception):  # noqa: N818  (it is an order, not an error)
+    """The run is over before this recording is."""
+
+
+_stop: Event  # in the processes of a pool only
+
+
+def _begin_worker(stop: Event) -> None:
+    """Make a process of the pool heed its parent, rather than signals that a terminal sends to all at once."""
+    global _stop  # noqa: PLW0603  (a process of a pool has no other place)
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(job: _Job) -> Outcome:
+    return job(_heed_stop)
+
+
+def _heed_stop() -> None:
+    if _stop.is_set():
+        raise _Stopped
+
+
+def _in_this_process(work: Sequence[_Job]) -> Generator[Outcome]:
+    for job in work:
+        yield job()
+
+
+def _in_processes(work: Sequence[_Job], jobs: int) -> Generator[Outcome]:
+    context = multiprocessing.get_context("spawn")  # HDF5 does not survive a fork
+    stop = context.Event()
+    pool = ProcessPoolExecutor(min(jobs, len(work)), context, _begin_worker, (stop,))
+    try:
+        for future in as_completed([pool.submit(_work, job) for job in work]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise OutputError(
+            "a process that prepared recordings was killed, perhaps for want of memory: run it again with fewer jobs; "
+            "what is done is kept"
+        ) from error
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _on_cluster(work: Sequence[_Job], address: str) -> Generator[Outcome]:
+    with extra_for("preparing on a cluster", "cluster"):
+        distributed: Any = importlib.import_module("distributed")
+    try:
+        client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"there is no Dask scheduler at {address}: {error}") from error
+    with client:
+        futures = [client.submit(job, pure=False) for job in work]
+        try:
+            for future in distributed.as_completed(futures, loop=client.loop):
+                yield future.result()
+        finally:
+            client.cancel(futures)
