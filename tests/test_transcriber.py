@@ -127,7 +127,11 @@ def test_after_a_long_gap_decoding_begins_anew_and_times_stay_true(transcriber, 
     assert len(gapped.notes) == 1
     assert gapped.notes[0].time == pytest.approx(11_999 / SFREQ, abs=1e-6)
     before = [stroke for stroke in gapped.keystrokes if stroke.time < 12_000 / SFREQ]
-    assert_same(before, whole.keystrokes[: len(before)])
+    # The search is as sure of a key as the second after it makes it, which the gap cuts short for the last ones.
+    sure = [stroke for stroke in before if stroke.time < 12_000 / SFREQ - 1.2]
+    assert len(sure) > 5
+    assert_same(sure, whole.keystrokes[: len(sure)])
+    assert_same(before, whole.keystrokes[: len(before)], confidence=0.05)
     warm_up = transcriber.engine.facts.receptive_field / SFREQ
     after = [stroke for stroke in gapped.keystrokes if stroke.time > 12_000 / SFREQ + 5.0]
     expected = [s for s in whole.keystrokes if s.time > 12_000 / SFREQ + warm_up]
