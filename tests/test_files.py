@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from myotype.errors import OutputError
-from myotype.files import replacing_file, replacing_folder
+from myotype.files import alone_in, replacing_file, replacing_folder
 
 MAY_HOLD = frozenset({"before", "after"})
 
@@ -105,6 +107,46 @@ def test_a_folder_with_other_things_in_it_is_never_replaced(tmp_path):
         pass
     assert (tmp_path / "thesis" / "chapter1").read_text() == "years of work"
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_what_systems_leave_in_folders_is_nobodys(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (".DS_Store", "._before", "Thumbs.db"):
+        (folder / name).touch()
+    with replacing_folder(folder, MAY_HOLD) as temporary:
+        (temporary / "after").touch()
+    assert [path.name for path in folder.iterdir()] == ["after"]
+
+
+def test_one_process_at_a_time_is_alone_in_a_folder(tmp_path):
+    code = f"""
+from myotype.errors import OutputError
+from myotype.files import alone_in
+try:
+    with alone_in({str(tmp_path / "shared")!r}):
+        print("alone")
+except OutputError as error:
+    print(error)
+"""
+
+    def other():
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    with alone_in(tmp_path / "shared"), alone_in(tmp_path / "shared"):
+        assert "shared: another run is writing there: wait until it is done" in other()
+    assert other() == "alone\n"
+
+
+def test_what_a_killed_run_has_left_is_cleared_away_where_it_may_be(tmp_path):
+    left = [tmp_path / ".myotype-a.part", tmp_path / "one" / ".myotype-b.old", tmp_path / "one" / "two" / ".myotype-c"]
+    for folder in left:
+        folder.mkdir(parents=True)
+    (tmp_path / "one" / ".myotype-file.part").touch()
+    with alone_in(tmp_path):
+        assert all(folder.exists() for folder in left)
+    with alone_in(tmp_path, unfinished=("*",)):
+        assert [folder.exists() for folder in left] == [True, False, True]
+        assert not (tmp_path / "one" / ".myotype-file.part").exists()
 
 
 def test_a_link_to_a_folder_stays_a_link_and_what_it_points_to_is_replaced(tmp_path):

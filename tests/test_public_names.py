@@ -51,7 +51,9 @@ def test_names_of_modules_stand(module):
 def test_what_users_build_on_takes_what_it_is_documented_to_take():
     home = import_module("myotype")
     parameters = {
-        home.Transcriber.from_pretrained: ["model", "decoder", "lm", "hotwords", "threads", "hub"],
+        home.Transcriber.from_pretrained: [
+                "model", "decoder", "lm", "hotwords", "lm_weight", "insertion_bonus", "beam_size", "threads", "hub",
+            ],
         home.Transcriber.transcribe: ["self", "recording", "n_best", "progress"],
         home.simulate: [
             "text", "key_presses", "typist", "minutes", "seed", "session", "speed", "split", "style", "mistakes",

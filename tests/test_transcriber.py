@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from itertools import pairwise
@@ -16,11 +17,14 @@ from myotype import Transcriber, recordings, simulate
 from myotype.decoding import BeamDecoder, GreedyDecoder, NGram
 from myotype.decoding.bundled import bundled_lm
 from myotype.decoding.defaults import DecoderDefaults, lm_digest
+from myotype.decoding.passages import PassageStream
 from myotype.errors import InputError, LanguageModelError, ModelError, RecordingError
 from myotype.metrics import error_rates
 from myotype.recordings import Recording
 from myotype.runtime import Bundle, Engine
 from myotype.runtime.bundle import write_decoder_defaults
+from myotype.transcriber import _best_sums, _NBestStream, _Reading
+from myotype.transcript import Keystroke
 
 SFREQ = 2000.0
 
@@ -337,9 +341,9 @@ def test_a_language_model_that_is_none_is_refused(tmp_path):
         Transcriber.from_pretrained("demo", decoder="beam", lm="nowhere")
 
 
-def test_the_time_until_a_key_of_a_stream_is_committed_is_a_second_at_any_frame_rate(transcriber):
+def test_a_key_of_a_stream_is_committed_after_two_seconds_at_any_frame_rate(transcriber):
     beam = Transcriber.from_pretrained("demo", decoder="beam", lm=None).decoder
-    assert beam.commit_delay == round(transcriber.engine.facts.frame_rate)
+    assert beam.commit_delay == round(2 * transcriber.engine.facts.frame_rate)
 
 
 @given(cuts=st.lists(st.integers(0, 30_000), max_size=40))
@@ -385,8 +389,13 @@ def test_hot_words_are_given_by_name_and_only_to_decoders_made_by_name():
     assert Transcriber.from_pretrained("demo", hotwords={"fox": 1.5}).decoder.hotwords == {"fox": 1.5}
     with pytest.raises(InputError, match="hot words need the beam search"):
         Transcriber.from_pretrained("demo", decoder="greedy", hotwords={"fox": 1.5})
-    with pytest.raises(InputError, match="has its own hot words"):
+    with pytest.raises(InputError, match="has its own language model, hot words"):
         Transcriber.from_pretrained("demo", decoder=BeamDecoder(), hotwords={"fox": 1.5})
+    for options in ({"lm": "mine.npz"}, {"lm_weight": 1.0}, {"beam_size": 5}):
+        with pytest.raises(InputError, match="has its own language model"):
+            Transcriber.from_pretrained("demo", decoder=BeamDecoder(), **options)
+    assert Transcriber.from_pretrained("demo", lm_weight=0.5, beam_size=9).decoder.beam_size == 9
+    assert Transcriber.from_pretrained("demo", hotwords=["fox"]).decoder.hotwords == {"fox": 1.5}
 
 
 @pytest.fixture(scope="module")
@@ -422,49 +431,89 @@ def test_the_network_alone_begins_anew_after_a_gap_and_notes_it(transcriber, sig
         transcriber.emissions(Recording(emg=np.zeros((5000, 32)), sfreq=1000.0))
 
 
-def test_several_readings_are_those_of_the_search_best_first(beam, recording):
-    found = beam.transcribe(recording, n_best=8)
-    (emissions,) = beam.emissions(recording).stretches
-    expected = beam.decoder.decode(emissions, n_best=8)
-    assert len({hypothesis.text for hypothesis in expected}) == 8
-    assert [one.keys for one in found.alternatives] == [hypothesis.text for hypothesis in expected]
+def by_hand(beam, recording, n_best):
+    """Give the best sums of the readings of all passages of all stretches: keys with their scores."""
+    best, rate, n_passages = {"": 0.0}, beam.engine.facts.frame_rate, 0
+    for emissions in beam.emissions(recording).stretches:
+        stream = beam.decoder.stream(commit_delay=round(20 * rate))
+        passages = PassageStream(stream, n_best, round(rate / 2), round(2 * rate))
+        passages.push(emissions)
+        passages.finish()
+        for passage in passages.take_passages():
+            n_passages += any(one.text for one in passage)
+            sums = sorted(((best[keys] + one.score, keys + one.text) for keys in best for one in passage), reverse=True)
+            best = {}
+            for score, keys in sums:
+                best.setdefault(keys, score)
+            best = dict(list(best.items())[:n_best])
+    return best, n_passages
+
+
+def test_several_readings_are_the_best_sums_of_those_of_all_passages(beam, pausing):
+    found = beam.transcribe(pausing, n_best=12)
+    expected, n_passages = by_hand(beam, pausing, 12)
+    assert n_passages > 3
+    assert [one.keys for one in found.alternatives] == list(expected)
     scores = [one.score for one in found.alternatives]
-    np.testing.assert_allclose(scores, [hypothesis.score for hypothesis in expected], rtol=1e-5)
+    np.testing.assert_allclose(scores, list(expected.values()), rtol=1e-5)
     assert scores == sorted(scores, reverse=True)
     assert found.alternatives[0].keystrokes == found.keystrokes
+    assert len({one.keys for one in found.alternatives}) == 12
+    differ = {
+        next(i for i, (a, b) in enumerate(zip(one.keys, found.keys, strict=False)) if a != b)
+        for one in found.alternatives[1:]
+    }
+    assert max(differ) - min(differ) > len(found.keys) / 3, "not at the end alone"
     for one in found.alternatives:
         times = [stroke.time for stroke in one.keystrokes]
         assert times == sorted(times)
+
+
+@pytest.fixture(scope="module")
+def pausing():
+    return simulate(minutes=0.7, seed=23, session=23, speed=6.0)
 
 
 def test_readings_across_a_gap_are_the_best_sums_of_those_on_its_sides(beam, signal):
     samples, times = signal
     later = times + np.where(np.arange(len(times)) >= 12_000, 5.0, 0.0)
     gapped = Recording(emg=samples, times=later)
-    sides = [beam.decoder.decode(stretch, n_best=50) for stretch in beam.emissions(gapped).stretches]
-    assert len(sides) == 2
-    sums = {}
-    for first in sides[0]:
-        for second in sides[1]:
-            sums.setdefault(first.text + second.text, []).append(first.score + second.score)
-    best = sorted(((max(scores), keys) for keys, scores in sums.items()), reverse=True)[:12]
+    expected, _ = by_hand(beam, gapped, 12)
     found = beam.transcribe(gapped, n_best=12)
-    assert [one.keys for one in found.alternatives] == [keys for _, keys in best]
-    np.testing.assert_allclose([one.score for one in found.alternatives], [score for score, _ in best], rtol=1e-5)
+    assert [one.keys for one in found.alternatives] == list(expected)
+    np.testing.assert_allclose([one.score for one in found.alternatives], list(expected.values()), rtol=1e-5)
     assert found.alternatives[0].keystrokes == found.keystrokes
     after = [stroke.time for stroke in found.alternatives[-1].keystrokes if stroke.time > 12_000 / SFREQ + 1]
     assert min(after) > 12_000 / SFREQ + 5.0
 
 
-def test_readings_of_which_the_keys_are_the_same_are_given_once(beam):
-    from myotype.transcriber import _best_sums
-    from myotype.transcript import Alternative, Keystroke
+@given(cuts=st.lists(st.integers(0, 30_000), max_size=10), at=st.integers(0, 10))
+@settings(max_examples=8, deadline=None)
+def test_several_readings_are_the_same_for_every_way_of_cutting_the_input(beam, signal, recording, cuts, at):
+    samples, times = signal
+    expected = beam.transcribe(recording, n_best=5)
+    stream, strokes = _NBestStream(beam, 5), []
+    bounds = [0, *sorted(min(cut, len(samples)) for cut in cuts), len(samples)]
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        strokes += stream.push(samples[start:end], times[start:end]).committed
+        if number == at:
+            stream = stream.copy()
+    strokes += stream.finish().committed
+    assert_same(strokes, expected.keystrokes)
+    for found, one in zip(stream.alternatives, expected.alternatives, strict=True):
+        assert_same(found.keystrokes, one.keystrokes)
+        assert found.score == pytest.approx(one.score, abs=1e-2)
 
-    one, none = Alternative((Keystroke("a", 1.0, 0.5),), -1.0), Alternative((), -2.0)
-    later = Alternative((Keystroke("a", 9.0, 0.5),), -1.5)
-    found = _best_sums((one, none), (later, none), 4)
-    assert [(reading.keys, reading.score) for reading in found] == [("aa", -2.5), ("a", -3.0), ("", -4.0)]
-    assert found[1].keystrokes == one.keystrokes, "of two that read the same, the more probable"
+
+def test_readings_of_which_the_keys_are_the_same_are_given_once():
+    one, later, none = (Keystroke("a", 1.0, 0.5),), (Keystroke("a", 9.0, 0.5),), ()
+    nothing = [_Reading(0.0, hashlib.blake2b(), (), None)]
+    before = _best_sums(nothing, [(-1.0, one), (-2.0, none)], 4)
+    found = _best_sums(before, [(-1.5, later), (-2.0, none)], 4)
+    keys = [reading.keystrokes() for reading in found]
+    assert [reading.score for reading in found] == [-2.5, -3.0, -4.0]
+    assert keys == [(*one, *later), one, none], "of two that read the same, the more probable"
+    assert [reading.score for reading in _best_sums(before, [(-1.5, later), (-2.0, none)], 2)] == [-2.5, -3.0]
 
 
 def test_there_is_one_reading_of_nothing(beam):
@@ -476,7 +525,11 @@ def test_alternatives_are_given_when_they_are_asked_for(transcriber, whole):
     assert whole.alternatives == ()
 
 
-@pytest.mark.parametrize("n_best", [0, -1, 2.5])
+def test_the_number_of_readings_may_be_of_any_whole_type(beam, recording):
+    assert len(beam.transcribe(recording, n_best=np.int64(3)).alternatives) == 3
+
+
+@pytest.mark.parametrize("n_best", [0, -1, 2.5, 1.0, None, 1001])
 def test_an_impossible_number_of_readings_is_refused(beam, recording, n_best):
     with pytest.raises(InputError, match="n_best"):
         beam.transcribe(recording, n_best=n_best)

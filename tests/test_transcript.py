@@ -83,6 +83,14 @@ def test_txt_has_a_line_for_every_alternative_with_its_rank_and_score():
     assert WRITERS["txt"](told) == '1\t-1.2500\tthe X⏎"\n2\t-3.5000\tt⏎\n'
 
 
+def test_txt_shows_a_text_once_with_its_best_reading():
+    mistaken = Alternative(typed(("u", 0.5), ("Key.backspace", 0.7), ("t", 1.0), ("Key.enter", 2.0)).keystrokes, -4.5)
+    last = Alternative(typed(("u", 1.0)).keystrokes, -5.0)
+    told = Transcript(SESSION.keystrokes, alternatives=(*READINGS, mistaken, last))
+    assert WRITERS["txt"](told) == '1\t-1.2500\tthe X⏎"\n2\t-3.5000\tt⏎\n3\t-5.0000\tu\n'
+    assert len(json.loads(WRITERS["json"](told))["alternatives"]) == 4
+
+
 def test_json_has_all_of_every_alternative():
     content = json.loads(WRITERS["json"](Transcript(SESSION.keystrokes, alternatives=READINGS)))
     first, second = content["alternatives"]

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from myotype.errors import OutputError
 
 _PREFIX, _SUFFIX = ".myotype-", ".part"  # of temporary names
+_LOCK = ".lock"
+_DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # of systems, in folders that were looked at
+
+
+class ForeignFolderError(OutputError):
+    """A folder that was to be replaced holds other things."""
 
 
 @contextmanager
@@ -50,12 +56,15 @@ def replacing_folder(path: str | os.PathLike[str], may_hold: frozenset[str]) -> 
     path
         Where to. A folder that stands there is replaced as a whole.
     may_hold
-        The names that a folder to be replaced may hold: one that holds anything else is somebody's own.
+        The names that a folder to be replaced may hold, besides what systems put anywhere: one that holds anything else
+        is somebody's own.
 
     Raises
     ------
+    ForeignFolderError
+        If the folder must not be replaced.
     OutputError
-        If the folder cannot be written or must not be replaced. Whatever stood at `path` before is then untouched.
+        If it cannot be written. Whatever stood at `path` before is then untouched.
     """
     target = Path(path)
     with _as_output_error(target):
@@ -63,9 +72,10 @@ def replacing_folder(path: str | os.PathLike[str], may_hold: frozenset[str]) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_dir():
             raise NotADirectoryError(20, "a file of that name exists", str(target))
-        foreign = sorted({file.name for file in target.iterdir()} - may_hold) if target.exists() else []
+        held = {file.name for file in target.iterdir()} if target.exists() else set()
+        foreign = sorted(name for name in held - may_hold - _DROPPINGS if not name.startswith("._"))
         if foreign:
-            raise OutputError(f"{path} is a folder with other things in it ({foreign[0]}): choose a new one")
+            raise ForeignFolderError(f"{path} is a folder with other things in it ({foreign[0]}): choose a new one")
         temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=target.parent))
     try:
         with _as_output_error(target, inside=temporary):
@@ -76,6 +86,49 @@ def replacing_folder(path: str | os.PathLike[str], may_hold: frozenset[str]) -> 
             _put_in_place(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def alone_in(folder: str | os.PathLike[str], *, wait: float = 0, unfinished: Iterable[str] = ()) -> Iterator[None]:
+    """Keep other processes out of a folder that several files of are written to, and make it if it is missing.
+
+    Within a process it may be entered again.
+
+    Parameters
+    ----------
+    folder
+        Where to write.
+    wait
+        How many seconds to wait for another process.
+    unfinished
+        Where below the folder a run that was killed may have left temporary files, which are cleared away: the folders
+        as patterns, such as ``"*"`` for those in it.
+
+    Raises
+    ------
+    OutputError
+        If another process is at work there, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  (needed here only)
+
+    root = Path(folder).resolve()
+    with _as_output_error(root):
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / _LOCK, is_singleton=True)
+        try:
+            lock.acquire(timeout=wait)
+        except Timeout as error:
+            raise OutputError(f"{root}: another run is writing there: wait until it is done") from error
+    try:
+        for pattern in unfinished:
+            for left in root.glob(f"{pattern}/{_PREFIX}*"):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:

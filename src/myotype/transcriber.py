@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
+import heapq
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, Self, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from myotype import recordings
-from myotype.decoding import Decoded, Decoder, GreedyDecoder, Labels
+from myotype.decoding import Decoded, Decoder, DecoderStream, GreedyDecoder, Labels
 from myotype.decoding.choosing import ENGLISH, named_decoder
+from myotype.decoding.decoder import whole_number
 from myotype.errors import InputError, ModelError, RecordingError
-from myotype.keyboard import KEYS, N_LABELS
+from myotype.keyboard import KEY_SYMBOLS, KEYS, N_LABELS
 from myotype.models import open_model
 from myotype.recordings import Recording
 from myotype.recordings.continuity import Continuity, Segment
 from myotype.runtime import Engine
 from myotype.runtime.hub import HubOptions
-from myotype.transcript import Alternative, Keystroke, Note, Transcript, Update
+from myotype.transcript import MOST_READINGS, Alternative, Keystroke, Note, Transcript, Update
 
 if TYPE_CHECKING:
     from myotype.decoding import NGram
-    from myotype.decoding.beam import BeamStream
+    from myotype.decoding.passages import PassageStream
 
 _BLOCK_SECONDS: Final = 4.0  # of a recording in one push: larger is no faster and needs more memory
+
+_PAUSE: Final = 0.5  # seconds without a key that part passages, of which several readings are given
+_PASSAGE_DELAY: Final = 2.0  # seconds from the end of a passage to when its best reading is committed
+_LONGEST_PASSAGE: Final = 20.0  # seconds within which readings may differ: where no pause comes, the best is kept
 
 RATE_TOLERANCE: Final = 1e-3
 """How far a recording's rate may be from a model's, as a share of it."""
@@ -83,7 +91,10 @@ class Transcriber:
         *,
         decoder: Literal["beam", "greedy"] | Decoder = "beam",
         lm: str | os.PathLike[str] | NGram | None = ENGLISH,
-        hotwords: Mapping[str, float] | str | os.PathLike[str] | None = None,
+        hotwords: Mapping[str, float] | Iterable[str] | str | os.PathLike[str] | None = None,
+        lm_weight: float | None = None,
+        insertion_bonus: float | None = None,
+        beam_size: int | None = None,
         threads: int = 1,
         **hub: Unpack[HubOptions],
     ) -> Self:
@@ -103,8 +114,11 @@ class Transcriber:
             `NGram.save`), a model, or None. Where it is the one that the model was tuned with (`myotype lm tune`), it
             has the weights that were found then.
         hotwords
-            Words and phrases that the beam search is to expect, such as names: a mapping to their weights, or a file
-            that :func:`~myotype.decoding.hotwords.read_hotwords` reads.
+            Words and phrases that the beam search is to expect, such as names: several words, a mapping to their
+            weights, or a file that :func:`~myotype.decoding.hotwords.read_hotwords` reads.
+        lm_weight, insertion_bonus, beam_size
+            Of the beam search, in the place of those that suit the model and the language model; see
+            `myotype.decoding.BeamDecoder`.
         threads
             Threads for the network; 0 for as many as there are cores.
         **hub
@@ -119,7 +133,7 @@ class Transcriber:
         LanguageModelError
             If the language model cannot be read.
         InputError
-            If there is no such decoder, it knows no hot words, or these make no sense.
+            If there is no such decoder, or an option is impossible or not one of that decoder.
 
         Examples
         --------
@@ -129,9 +143,19 @@ class Transcriber:
         engine = Engine(open_model(model, **hub), threads=threads)
         if isinstance(decoder, str):
             facts = engine.facts
-            decoder = named_decoder(decoder, lm, facts.frame_rate, hotwords=hotwords, defaults=facts.decoder)
-        elif hotwords is not None:
-            raise InputError("a decoder with options of its own has its own hot words: give them to it")
+            decoder = named_decoder(
+                decoder,
+                lm,
+                facts.frame_rate,
+                hotwords=hotwords,
+                defaults=facts.decoder,
+                lm_weight=lm_weight,
+                insertion_bonus=insertion_bonus,
+                beam_size=beam_size,
+            )
+        elif lm not in (None, ENGLISH) or (hotwords, lm_weight, insertion_bonus, beam_size) != (None,) * 4:
+            what = "its own language model, hot words, weights and beam size"
+            raise InputError(f"a decoder with options of its own has {what}: give them to it")
         return cls(engine, decoder)
 
     def transcribe(
@@ -148,9 +172,9 @@ class Transcriber:
         recording
             A recording or the path of one.
         n_best
-            With more than 1, how many readings to give at most, in `Transcript.alternatives`. Nothing is committed then
-            that readings still differ in: memory grows with it, and the best reading may be another than without.
-            There are no more than the beam has hypotheses, for every stretch between gaps.
+            With more than 1, how many readings to give at most, up to 1000, in `Transcript.alternatives`. What is typed
+            between two pauses of half a second is then read for itself, up to 20 s of it. So the best reading may be
+            another than without, in about one key of a thousand.
         progress
             Called as the work goes on.
 
@@ -159,8 +183,9 @@ class Transcriber:
         RecordingError
             If it cannot be read, or its rate or channels are not the model's.
         InputError
-            If `n_best` is less than 1, or more than 1 and the decoder is no beam search.
+            If `n_best` is not from 1 to 1000, or more than 1 and the decoder is no beam search.
         """
+        n_best = whole_number("n_best", n_best, 1, MOST_READINGS)
         stream = self.stream() if n_best == 1 else _NBestStream(self, n_best)
         with contextlib.ExitStack() as stack:
             if not isinstance(recording, Recording):
@@ -255,12 +280,7 @@ class TranscriberStream:
     ----------
     elapsed
         Seconds from the first sample to the end of the latest.
-    alternatives
-        Where several readings were asked for: the best of all that lies before the last gap, or of the whole once it is
-        finished.
     """
-
-    alternatives: tuple[Alternative, ...] = ()
 
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber = transcriber
@@ -273,11 +293,19 @@ class TranscriberStream:
 
     def _begin(self) -> None:
         self._engine_stream = self._transcriber.engine.stream()
-        self._decoder_stream = self._transcriber.decoder.stream()
+        self._decoder_stream = self._new_decoder_stream()
         self._pending: tuple[Keystroke, ...] = ()
         self._frame_times: npt.NDArray[np.float64] = np.zeros(0)  # of the frames from the first unsettled one on
         self._first_frame = 0  # the frame that this array begins with
         self._late_times: npt.NDArray[np.float64] = np.zeros(0)  # of samples whose frames are still to come out
+
+    def _new_decoder_stream(self) -> DecoderStream:
+        return self._transcriber.decoder.stream()
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Where several readings were asked for: the best of what ended, or of the whole once it is finished."""
+        return ()
 
     @property
     def start(self) -> float:
@@ -373,52 +401,74 @@ class TranscriberStream:
 class _NBestStream(TranscriberStream):
     """A signal of which the best readings are wanted, not the best alone.
 
-    Stretches between gaps are decoded by themselves, so the best readings of the whole are the best sums.
+    Passages between pauses are read by themselves, as stretches between gaps are, so the best readings of the whole are
+    the best sums.
     """
 
     def __init__(self, transcriber: Transcriber, n_best: int) -> None:
         from myotype.decoding.beam import BeamDecoder  # noqa: PLC0415  (compiled)
 
-        if not isinstance(n_best, int) or n_best < 1:
-            raise InputError(f"n_best={n_best!r}: expected a whole number from 1 up")
         if not isinstance(transcriber.decoder, BeamDecoder):
             raise InputError(f"n_best={n_best}: only the beam search knows more than one reading: use decoder='beam'")
         self._n_best, self._beam = n_best, transcriber.decoder
-        self.alternatives = (Alternative((), 0.0),)
+        self._readings = [_Reading(0.0, hashlib.blake2b(digest_size=16), (), None)]
         super().__init__(transcriber)
 
-    def _begin(self) -> None:
-        super()._begin()
-        self._decoder_stream = self._beam.stream(commit_delay=None)
-        self._stretch: tuple[Keystroke, ...] = ()  # what is committed of this one, which all its readings have
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        return tuple(Alternative(reading.keystrokes(), reading.score) for reading in self._readings)
+
+    def _new_decoder_stream(self) -> DecoderStream:
+        from myotype.decoding.passages import PassageStream  # noqa: PLC0415  (compiled)
+
+        rate = self._facts.frame_rate
+        stream = self._beam.stream(commit_delay=round(_LONGEST_PASSAGE * rate))
+        return PassageStream(stream, self._n_best, round(_PAUSE * rate), round(_PASSAGE_DELAY * rate))
 
     def _commit(self, decoded: Decoded) -> tuple[Keystroke, ...]:
-        keystrokes = super()._commit(decoded)
-        self._stretch += keystrokes
-        return keystrokes
-
-    def _end(self) -> tuple[Keystroke, ...]:
-        stream = cast("BeamStream", self._decoder_stream)
-        endings = [
-            Alternative(self._keystrokes(Labels(found.labels, found.frames, found.confidences)), found.score)
-            for found in stream.finish_n_best(self._n_best)
-        ]
-        wholes = [Alternative(self._stretch + ending.keystrokes, ending.score) for ending in endings]
-        self.alternatives = _best_sums(self.alternatives, wholes, self._n_best)
-        return endings[0].keystrokes
+        for passage in cast("PassageStream", self._decoder_stream).take_passages():
+            parts = [(one.score, self._keystrokes(Labels(one.labels, one.frames, one.confidences))) for one in passage]
+            self._readings = _best_sums(self._readings, parts, self._n_best)
+        return super()._commit(decoded)
 
 
-def _best_sums(before: Sequence[Alternative], after: Sequence[Alternative], n_best: int) -> tuple[Alternative, ...]:
-    """Put every reading of a stretch behind every one of what came before it; give the best that differ in their keys.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A reading of all passages so far, as the last of them and the reading of those before it, which others share."""
+
+    score: float
+    digest: hashlib.blake2b  # of its keys
+    part: tuple[Keystroke, ...]
+    before: _Reading | None
+
+    def with_part(self, score: float, part: tuple[Keystroke, ...]) -> _Reading:
+        digest = self.digest.copy()
+        digest.update("".join(KEY_SYMBOLS[stroke.key] for stroke in part).encode())
+        return _Reading(self.score + score, digest, part, self)
+
+    def keystrokes(self) -> tuple[Keystroke, ...]:
+        parts, reading = [], self
+        while reading.before is not None:
+            parts.append(reading.part)
+            reading = reading.before
+        return tuple(chain.from_iterable(reversed(parts)))
+
+
+def _best_sums(
+    before: Sequence[_Reading], parts: Sequence[tuple[float, tuple[Keystroke, ...]]], n_best: int
+) -> list[_Reading]:
+    """Put every reading of a passage behind every one of what came before; give the best that differ in their keys.
 
     Both are in the order of their scores; of equal sums the first come first.
     """
-    sums = np.add.outer([one.score for one in before], [one.score for one in after])
-    found: dict[str, Alternative] = {}
-    for place in np.argsort(-sums, axis=None, kind="stable"):
-        i, j = divmod(int(place), len(after))
-        whole = Alternative(before[i].keystrokes + after[j].keystrokes, float(sums[i, j]))
-        found.setdefault(whole.keys, whole)
-        if len(found) == n_best:
-            break
-    return tuple(found.values())
+    found: dict[bytes, _Reading] = {}
+    waiting = [(-(before[0].score + parts[0][0]), 0, 0)]  # the best pair; then what may come after those
+    while waiting and len(found) < n_best:
+        _, i, j = heapq.heappop(waiting)
+        reading = before[i].with_part(*parts[j])
+        found.setdefault(reading.digest.digest(), reading)
+        if j + 1 < len(parts):
+            heapq.heappush(waiting, (-(before[i].score + parts[j + 1][0]), i, j + 1))
+        if j == 0 and i + 1 < len(before):
+            heapq.heappush(waiting, (-(before[i + 1].score + parts[0][0]), i + 1, 0))
+    return list(found.values())

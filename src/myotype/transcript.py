@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from myotype.keyboard import KEY_SYMBOLS, render
+
+MOST_READINGS: Final = 1000
+"""How many readings of a recording may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,8 @@ class Alternative:
         In order of time.
     score
         Natural logarithm: of the probability that the network gives the key sequence, with what language model and hot
-        words add. Differences between alternatives count; the number itself falls with every frame.
+        words add. Differences between alternatives count; the number itself falls with every frame. Passages between
+        pauses, and stretches between gaps, are scored by themselves and added up.
     """
 
     keystrokes: tuple[Keystroke, ...]
@@ -145,6 +149,14 @@ class Transcript:
         return render(self.keys)
 
 
+def unlike(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
+    """Give those that show different texts: of each text the first."""
+    found: dict[str, Alternative] = {}
+    for one in alternatives:
+        found.setdefault(one.text, one)
+    return tuple(found.values())
+
+
 def _symbols(keystrokes: tuple[Keystroke, ...]) -> str:
     return "".join(KEY_SYMBOLS[stroke.key] for stroke in keystrokes)
 
@@ -155,7 +167,7 @@ _NEW_LINE: Final = "\n"
 def _txt(transcript: Transcript) -> str:
     if transcript.alternatives:
         # A line each, to be sorted and cut: enter, which would break it, is shown as its symbol.
-        readings = enumerate(transcript.alternatives, start=1)
+        readings = enumerate(unlike(transcript.alternatives), start=1)
         return "".join(f"{rank}\t{one.score:.4f}\t{one.text.replace(_NEW_LINE, '⏎')}\n" for rank, one in readings)
     text = transcript.text
     return text if not text or text.endswith("\n") else text + "\n"
@@ -168,7 +180,7 @@ def _tsv(transcript: Transcript) -> str:
 
 
 def _json(transcript: Transcript) -> str:
-    content = {"text": transcript.text, "keys": transcript.keys, **asdict(transcript)}
+    content = {"text": transcript.text, "keys": transcript.keys, **asdict(replace(transcript, alternatives=()))}
     content["alternatives"] = [
         {"score": one.score, "text": one.text, "keys": one.keys, "keystrokes": [asdict(key) for key in one.keystrokes]}
         for one in transcript.alternatives
@@ -230,4 +242,4 @@ WRITERS: Final[Mapping[str, Callable[[Transcript], str]]] = MappingProxyType(
 that is known; subtitles.
 
 Where there are alternatives, the text is a line for each, best first: rank, score and text, separated by tabs, with
-enter as U+23CE. Tables and subtitles have the best alone."""
+enter as U+23CE; of those that show the same text there is the best. Tables and subtitles have the best alone."""

@@ -16,7 +16,10 @@ import pytest
 from myotype import Recording, recordings, simulate
 from myotype.cli import COMMANDS, main
 from myotype.decoding import BeamDecoder, beam_kernels
+from myotype.decoding.defaults import DecoderDefaults
 from myotype.recordings import bids, write_hdf5
+from myotype.runtime import Bundle
+from myotype.runtime.bundle import write_decoder_defaults
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,13 @@ def test_several_readings_are_a_line_each_or_all_that_is_known(capsys, files):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--n-best", "0"], "--n-best 0: give 1 or more"),
+        (["--n-best", "0"], "--n-best 0: give 1 to 1000"),
+        (["--n-best", "1001"], "--n-best 1001: give 1 to 1000"),
+        (["--decoder", "greedy", "--lm", "nowhere.arpa"], "a language model needs the beam search"),
+        (["--decoder", "greedy", "--beam-size", "5"], "weights and beam sizes are those of the beam search"),
+        (["--lm-weight", "-1"], "lm_weight=-1"),
+        (["--insertion-bonus", "1e308"], "insertion_bonus=1e+308"),
+        (["--beam-size", "0"], "beam_size=0"),
         (["--n-best", "2", "--format", "tsv"], "tsv has room for one reading"),
         (["--n-best", "2", "--format", "srt"], "srt has room for one reading"),
         (["--n-best", "2", "--decoder", "greedy"], "greedy decoding has one reading"),
@@ -159,6 +168,43 @@ def test_hot_words_change_what_is_read(capsys, files, tmp_path):
     assert (code, err) == (0, "")
     assert "wprld" in out
     assert "world" in run(capsys, "transcribe", files / "one.hdf5")[1]
+
+
+def test_weights_and_beam_size_can_be_given(capsys, files):
+    one = files / "one.hdf5"
+    usual = run(capsys, "transcribe", one)[1]
+    assert (
+        run(capsys, "transcribe", one, "--lm-weight", "1.5", "--insertion-bonus", "2", "--beam-size", "50")[1] == usual
+    )
+    assert run(capsys, "transcribe", one, "--insertion-bonus", "-20")[1] != usual
+    assert run(capsys, "transcribe", one, "--lm-weight", "30")[1] != usual
+
+
+def test_weights_that_were_tuned_with_another_language_model_are_told_of(capsys, files, tmp_path):
+    defaults = DecoderDefaults(
+        lm="mine.npz", lm_sha256="ab" * 32, lm_weight=9.0, insertion_bonus=-9.0, beam_size=1, cer_before=0.1,
+        cer_after=0.5, cer_greedy=0.1, keys=100, recordings=1, simulated=True,
+    )  # fmt: skip
+    write_decoder_defaults(Bundle.open("demo"), defaults, copy_to=tmp_path / "tuned")
+    one, message = files / "one.hdf5", "tuned with the language model mine.npz, and this is another one"
+    code, out, err = run(capsys, "transcribe", one, "--model", tmp_path / "tuned")
+    assert (code, out) == (0, run(capsys, "transcribe", one)[1])
+    assert message in err
+    assert message not in run(capsys, "transcribe", one, "--model", tmp_path / "tuned", "--lm", "none")[2]
+    assert message not in run(capsys, "transcribe", one, "--model", tmp_path / "tuned", "--decoder", "greedy")[2]
+
+
+def test_a_list_without_hot_words_is_told_of(capsys, files, tmp_path):
+    (tmp_path / "words.txt").write_text("# none yet\n")
+    code, _, err = run(capsys, "transcribe", files / "one.hdf5", "--hotwords", tmp_path / "words.txt")
+    assert code == 0
+    assert "words.txt: there are no hot words in it" in err
+
+
+def test_several_texts_are_as_many_as_were_asked_for_and_no_two_the_same(capsys, files):
+    out = run(capsys, "transcribe", files / "one.hdf5", "--n-best", "20")[1]
+    texts = [line.split("\t")[2] for line in out.splitlines()]
+    assert len(set(texts)) == len(texts) == 20
 
 
 def test_compiling_is_told_of_where_it_lies_ahead(capsys, files, monkeypatch):

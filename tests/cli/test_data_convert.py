@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from myotype import cli, recordings
 from myotype.recordings import Prompt, Recording, write_hdf5
@@ -121,10 +122,59 @@ def test_two_recordings_with_one_id_are_refused_before_anything_is_written(run, 
     assert not (tmp_path / "tree").exists()
 
 
+def test_sessions_of_one_name_go_to_files_with_their_users(run, corpus, tmp_path):
+    tree, out = tmp_path / "tree", tmp_path / "out"
+    write_hdf5(corpus / "other" / "one.hdf5", recording("789", seed=2))
+    assert run(corpus, "-o", tree, "--to", "bids")[0] == 0
+    assert run(tree, "-o", out, "--to", "hdf5")[0] == 0
+    assert sorted(path.name for path in out.glob("*.hdf5")) == ["123-one.hdf5", "789-one.hdf5", "two.hdf5"]
+    with recordings.open(out / "789-one.hdf5") as after:
+        np.testing.assert_array_equal(after.emg[:], recording(seed=2).emg[:])
+        assert (after.user, after.name) == ("789", "one")
+
+
+def test_names_of_other_scripts_are_converted_and_failures_name_their_file(run, tmp_path):
+    write_hdf5(tmp_path / "in" / "a.hdf5", recording("Иван", "запись"))
+    write_hdf5(tmp_path / "in" / "b.hdf5", recording("", "-", start=START + 60))
+    assert run(tmp_path / "in", "-o", tmp_path / "tree", "--to", "bids")[0] == 0
+    assert {path.name for path in (tmp_path / "tree").glob("sub-*")} == {"sub-Ivan", "sub-unknown"}
+    code, err = run(tmp_path / "in", "-o", tmp_path / "out", "--to", "hdf5")
+    assert code == 1
+    assert f"{tmp_path / 'in' / 'b.hdf5'}: a recording is called '-'" in err
+
+
+@pytest.mark.parametrize("to", ["bids", "hdf5"])
+def test_two_conversions_into_one_folder_do_not_run_at_once_and_the_next_clears_what_a_killed_one_left(
+    run, corpus, tmp_path, to
+):
+    out = tmp_path / "out"
+    left = out / ("sub-00000123/ses-1600000000" if to == "bids" else ".") / ".myotype-abc.part"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    (out / ".myotype-def.part").touch()
+    with FileLock(out / ".lock"):
+        code, err = run(corpus, "-o", out, "--to", to)
+    assert code == 1
+    assert "another run is writing there" in err
+    assert left.exists()
+    assert run(corpus, "-o", out, "--to", to)[0] == 0
+    assert not [*out.rglob(".myotype-*")]
+
+
+@pytest.mark.parametrize("to", ["bids", "hdf5"])
+def test_a_name_that_is_too_long_for_a_file_fails_alone(run, corpus, tmp_path, to):
+    write_hdf5(corpus / "long.hdf5", recording(name="n" * 300, start=1.0))
+    code, err = run(corpus, "-o", tmp_path / "out", "--to", to)
+    assert code == 1
+    assert "File name too long" in err
+    assert "2 written, 1 failed" in err
+
+
 def test_a_name_that_leads_elsewhere_stays_in_the_folder(run, tmp_path):
     write_hdf5(tmp_path / "in.hdf5", recording(name="../../evil / name"))
     assert run(tmp_path / "in.hdf5", "-o", tmp_path / "out", "--to", "hdf5")[0] == 0
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["evil-name.hdf5"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "evil-name.hdf5"]
+    assert not (tmp_path / "evil").exists()
 
 
 def test_units_can_be_said(run, tmp_path):
@@ -133,11 +183,15 @@ def test_units_can_be_said(run, tmp_path):
     run(tmp_path / "in.hdf5", "-o", tree, "--to", "bids")
     (table,) = tree.glob("**/*_channels.tsv")
     table.write_text(table.read_text().replace("\tuV\t", "\tmV\t"))
+    (sidecar,) = tree.glob("**/*_emg.json")
+    sidecar.write_text('{"SamplingFrequency": 2000, "RecordingDuration": 2.5}')
     code, err = run(tree, "-o", tmp_path / "out", "--to", "hdf5")
     assert code == 1
     assert "declared as mV" in err
+    assert "say the unit with units= (`myotype data convert --units`)" in err
     assert run(tree, "-o", tmp_path / "out", "--to", "hdf5", "--units", "uV")[0] == 0
-    with recordings.open(tmp_path / "out" / "one.hdf5") as after:
+    (path,) = (tmp_path / "out").glob("*.hdf5")
+    with recordings.open(path) as after:
         np.testing.assert_array_equal(after.emg[:], recording().emg[:])
 
 

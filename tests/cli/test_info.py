@@ -12,6 +12,8 @@ import pytest
 
 from myotype import simulate
 from myotype.cli import main
+from myotype.decoding.bundled import bundled_lm
+from myotype.decoding.defaults import lm_digest
 from myotype.recordings import write_hdf5
 from myotype.runtime import Bundle, published
 
@@ -109,6 +111,18 @@ def test_info_tells_what_a_decoder_was_tuned_to(capsys, model):
     assert rows["tuned to"] == "lm weight 1.25, insertion bonus 3, beam size 20"
     assert rows["tuned on"] == ("5,000 simulated keys in 3 recordings: CER 7.12% of them, before 8.00%, greedy 12.00%")
     assert json.loads(run(capsys, model(decoder=decoder), "--json")[1])["facts"]["decoder"] == decoder
+    changed = decoder | {"lm": "english", "keys": 1, "recordings": 1, "simulated": False}
+    rows = dict(rows_of(run(capsys, model(decoder=changed))[1]))
+    assert rows["tuned with"].endswith(": another than the bundled one of now, so not in use")
+    assert rows["tuned on"].startswith("1 key in 1 recording: ")
+    current = changed | {"lm_sha256": lm_digest(bundled_lm())}
+    assert dict(rows_of(run(capsys, model(decoder=current))[1]))["tuned with"].endswith(current["lm_sha256"])
+
+
+def test_what_a_decoder_was_tuned_to_may_be_removed_where_it_is_wrong(capsys, model):
+    code, _, err = run(capsys, model(decoder={"lm": "english"}))
+    assert code == 1
+    assert 'the model works without: remove "decoder" from the file' in err
 
 
 def test_info_says_what_must_not_be_used_commercially_and_whom_to_cite(capsys, model):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 
 import numpy as np
@@ -11,12 +9,14 @@ import pytest
 
 from myotype import Recording, Transcriber, simulate
 from myotype.cli import main
-from myotype.decoding import NGram
+from myotype.cli import tuning as cli_tuning
+from myotype.decoding import NGram, tuning
 from myotype.decoding.bundled import bundled_lm
-from myotype.decoding.defaults import lm_digest
+from myotype.decoding.defaults import DecoderDefaults, lm_digest
 from myotype.metrics import error_rates
 from myotype.recordings import write_hdf5
 from myotype.runtime import Bundle
+from myotype.runtime.bundle import write_decoder_defaults
 
 GRID = ("--weights", "0.5", "1.5", "--bonuses", "2", "--beam-sizes", "5", "20", "--threads", "1")
 
@@ -33,7 +33,17 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def model(tmp_path):
-    return shutil.copytree(Bundle.open("demo").folder, tmp_path / "model")
+    """A model that was tuned badly: there is much to gain."""
+    return badly_tuned(shutil.copytree(Bundle.open("demo").folder, tmp_path / "model"), bundled_lm())
+
+
+def badly_tuned(model, lm):
+    defaults = DecoderDefaults(
+        lm="english", lm_sha256=lm_digest(lm), lm_weight=0.0, insertion_bonus=-20.0, beam_size=5, cer_before=0.1,
+        cer_after=0.5, cer_greedy=0.1, keys=100, recordings=1, simulated=True,
+    )  # fmt: skip
+    write_decoder_defaults(Bundle.open(model), defaults)
+    return model
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def test_the_best_weights_are_shown_and_kept_with_the_model(run, files, model):
     (best,) = [line for line in lines[3:6] if line[1].endswith(" *")]
     assert float(best[0]) == decoder.lm_weight
     assert any(line[:2] == [str(decoder.beam_size), f"{100 * decoder.cer_after:.2f} *"] for line in lines)
-    assert "only 47 keys were typed" in err
+    assert "only 47 keys typed in these recordings: nearly all that differs between weights is chance" in err
     assert f"{model}: tuned to the language model english" in err
 
 
@@ -76,7 +86,6 @@ def test_the_error_rates_are_those_of_the_whole_pipeline(run, files, model):
 
     assert cer(Transcriber.from_pretrained("demo", decoder="greedy")) == decoder.cer_greedy
     tuned = Transcriber.from_pretrained(model)
-    tuned.decoder.commit_delay = None  # tuning has all the time there is
     assert cer(tuned) == decoder.cer_after
     assert (tuned.decoder.lm_weight, tuned.decoder.beam_size) == (decoder.lm_weight, decoder.beam_size)
 
@@ -87,14 +96,42 @@ def test_a_copy_or_a_look_leaves_the_model_as_it_was(run, files, model, tmp_path
     assert code == 0
     assert "lm weight" in out
     assert (model / "myotype.json").read_bytes() == before
-    assert run("demo", files / "one.hdf5", *GRID, "-o", tmp_path / "tuned")[0] == 0
-    assert Bundle.open(tmp_path / "tuned").facts.decoder is not None
-    assert Bundle.open("demo").facts.decoder is None
+    (tmp_path / "tuned").mkdir()  # an empty folder is as good as none
+    assert run(model, files / "one.hdf5", *GRID, "-o", tmp_path / "tuned")[0] == 0
+    assert Bundle.open(tmp_path / "tuned").facts.decoder.insertion_bonus == 2
+    assert (model / "myotype.json").read_bytes() == before
+    code, _, err = run(model, files / "one.hdf5", *GRID, "-o", tmp_path / "tuned")
+    assert code == 1
+    assert "exists already: choose another --output, or --overwrite" in err
+    assert run(model, files / "one.hdf5", *GRID, "-o", tmp_path / "tuned", "--overwrite")[0] == 0
+
+
+def test_nothing_is_written_where_nothing_is_better(run, files, model):
+    assert run(model, files / "one.hdf5", *GRID)[0] == 0
+    before = (model / "myotype.json").read_bytes()
+    code, out, err = run(model, files / "one.hdf5", *GRID, "--force")
+    assert code == 0
+    assert "nothing that was tried makes fewer errors than the weights that the model has; nothing is written" in err
+    assert "best is" not in out
+    assert (model / "myotype.json").read_bytes() == before
+
+
+def test_a_gain_that_may_be_chance_is_written_by_force_alone(run, files, model, monkeypatch):
+    monkeypatch.setattr(tuning.Tuning, "is_certain", False)
+    before = (model / "myotype.json").read_bytes()
+    code, _, err = run(model, files / "one.hdf5", *GRID)
+    assert code == 0
+    assert "no difference that these recordings can show (" in err
+    assert "errors fewer" in err
+    assert (model / "myotype.json").read_bytes() == before
+    assert run(model, files / "one.hdf5", *GRID, "--force")[0] == 0
+    assert Bundle.open(model).facts.decoder.insertion_bonus == 2
 
 
 def test_weights_are_kept_for_the_language_model_that_they_are_of(run, files, model, tmp_path):
     lm = NGram.estimate(["hello world of muscles", "good morning to you all"], 4)
     lm.save(tmp_path / "mine.npz")
+    badly_tuned(model, lm)
     assert run(model, files / "one.hdf5", *GRID, "--lm", tmp_path / "mine.npz")[0] == 0
     decoder = Bundle.open(model).facts.decoder
     assert (decoder.lm, decoder.lm_sha256) == ("mine.npz", lm_digest(lm))
@@ -107,8 +144,12 @@ def test_recordings_that_fail_are_reported_and_the_others_go_on(run, files, mode
     assert code == 1
     assert "broken.hdf5" in err
     assert "silent.hdf5: the recording does not say what was typed" in err
-    assert "2 of 3 recordings failed" in err
-    assert Bundle.open(model).facts.decoder.recordings == 1
+    assert "myotype lm: 2 of 3 recordings failed" in err
+    assert "2 recordings failed (--force goes without); nothing is written" in err
+    assert Bundle.open(model).facts.decoder.insertion_bonus == -20
+    assert run(model, files / "broken.hdf5", files / "one.hdf5", *GRID, "--force")[0] == 1
+    decoder = Bundle.open(model).facts.decoder
+    assert (decoder.recordings, decoder.insertion_bonus) == (1, 2)
 
 
 def test_where_all_recordings_fail_nothing_is_written(run, files, model):
@@ -125,7 +166,11 @@ def test_where_all_recordings_fail_nothing_is_written(run, files, model):
         (["demo", "ONE"], 2, "demo is no folder of yours to write into: give --output NEW_FOLDER"),
         (["somebody/model", "ONE"], 2, "somebody/model is no folder of yours to write into"),
         (["MODEL"], 2, "name at least one recording"),
+        (["MODEL", "ONE", "ONE"], 2, "a recording is named twice"),
         (["MODEL", "ONE", "-o", "MODEL"], 1, "exists already"),
+        (["MODEL", "ONE", "-o", "ONE"], 1, "is a file: choose another --output"),
+        (["MODEL", "ONE", "-o", "INSIDE"], 1, "cannot be written"),
+        (["MODEL", "ONE", "-o", "/proc/x"], 1, "/proc cannot be written"),
         (["MODEL", "ONE", "-o", "new", "--dry-run"], 2, "not both"),
         (["MODEL", "ONE", "--lm", "none"], 2, "there are no weights of no language model"),
         (["MODEL", "ONE", "--lm", "absent.arpa"], 1, "absent.arpa"),
@@ -135,7 +180,7 @@ def test_where_all_recordings_fail_nothing_is_written(run, files, model):
 )
 def test_what_cannot_be_done_is_said_without_a_traceback(run, files, model, arguments, code, message):
     before = (model / "myotype.json").read_bytes()
-    names = {"MODEL": model, "ONE": files / "one.hdf5", "RECORDINGS": files}
+    names = {"MODEL": model, "ONE": files / "one.hdf5", "RECORDINGS": files, "INSIDE": files / "one.hdf5" / "x"}
     found, out, err = run(*(names.get(argument, argument) for argument in arguments))
     assert (found, out) == (code, "")
     assert message in err
@@ -151,16 +196,19 @@ def test_weights_that_no_search_takes_are_refused_before_the_work(run, files, mo
 
 
 def test_a_model_that_cannot_be_written_is_refused_before_the_work(run, files, model, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: not (mode == os.W_OK and path == str(model)))
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cli_tuning.tempfile, "TemporaryDirectory", refuse)
     code, out, err = run(model, files / "one.hdf5", *GRID)
     assert (code, out) == (1, "")
-    assert "cannot be written: give --output NEW_FOLDER" in err
+    assert "cannot be written (Permission denied): give --output NEW_FOLDER" in err
 
 
 def test_a_model_is_tuned_again_from_where_it_was(run, files, model):
     assert run(model, files / "one.hdf5", *GRID)[0] == 0
-    first = json.loads((model / "myotype.json").read_text())["decoder"]
-    assert run(model, files / "one.hdf5", *GRID)[0] == 0
-    again = json.loads((model / "myotype.json").read_text())["decoder"]
-    assert again["cer_before"] == first["cer_after"]
-    assert again["lm_weight"] == first["lm_weight"]
+    decoder = Bundle.open(model).facts.decoder
+    out = run(model, files / "one.hdf5", *GRID)[1]
+    (before,) = [line.split("\t")[1] for line in out.splitlines() if line.startswith("before")]
+    assert before.startswith(f"{100 * decoder.cer_after:.2f} %")
+    assert f"lm weight {decoder.lm_weight:g}, insertion bonus 2, beam size {decoder.beam_size}" in before

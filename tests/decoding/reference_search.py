@@ -6,6 +6,7 @@ Nothing here is shared with the decoder: not the language model, not the search,
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -303,7 +304,7 @@ def bias(seen, hotwords, *, ended=False):
             continue
         rest, most = keys[start:], 0.0
         for word, weight in hotwords.items():
-            hot = word.replace("⇧", "").lower().strip()
+            hot = re.sub(" +", " ", word.replace("⇧", "").lower().strip())
             goes_on = rest[len(hot) : len(hot) + 1]
             if rest.startswith(hot) and not (goes_on and goes_on in letters and hot[-1] in letters):
                 most = max(most, weight * len(hot))
@@ -349,8 +350,8 @@ def random_hotwords(seed):
     random = np.random.default_rng(seed)
     found = {}
     for _ in range(random.integers(0, 8)):
-        word = "".join(random.choice([*"aabbcE '⇧-⌫"[: random.integers(1, 11)]], random.integers(1, 7)))
-        keys = word.replace("⇧", "").lower().strip()
+        word = "".join(random.choice([*"aabbcE '⇧-"[: random.integers(1, 11)]], random.integers(1, 7)))
+        keys = re.sub(" +", " ", word.replace("⇧", "").lower().strip())
         if keys:
             found.setdefault(keys, (word, float(random.choice([0, 0.25, 0.5, 1, 3]))))
     return dict(found.values())

@@ -42,11 +42,6 @@ MODELS = st.none() | st.builds(reference.random_model, st.integers(0, 2**32))
 HOT_WORDS = st.builds(reference.random_hotwords, st.integers(0, 2**32))
 
 
-def typed(hotwords):
-    """Give the hot words that can be typed: none of them deletes."""
-    return {word: weight for word, weight in hotwords.items() if "⌫" not in word}
-
-
 def uniform(n_frames, labels=range(N_LABELS)):
     """Give emissions in which some labels are equally probable and the others impossible."""
     emissions = np.full((n_frames, N_LABELS), -np.inf)
@@ -164,9 +159,7 @@ def test_the_search_with_hot_words_is_that_of_the_plain_one(emissions, arpa, opt
     for row in emissions:
         search.step(row)
     search.finish(end_of_word=end_of_word)
-    decoder = BeamDecoder(
-        lm=arpa and reference.TinyModel(arpa), **options, end_of_word=end_of_word, hotwords=typed(hotwords)
-    )
+    decoder = BeamDecoder(lm=arpa and reference.TinyModel(arpa), **options, end_of_word=end_of_word, hotwords=hotwords)
     found = decoder.decode(emissions, n_best=100)
     assert [hypothesis.labels.tolist() for hypothesis in found] == [list(reading.labels) for reading in search.beam]
     for hypothesis, reading in zip(found, search.beam, strict=True):
@@ -400,11 +393,20 @@ def test_it_is_a_decoder():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam_size": 0}, "beam_size=0: expected a whole number from 1 up"),
-        ({"beam_size": 2.5}, "beam_size=2.5: expected a whole number"),
+        ({"beam_size": 0}, "beam_size=0: expected 1 to 100000"),
+        ({"beam_size": 2.5}, "beam_size=2.5: expected 1 to 100000"),
         ({"labels_per_frame": 0}, "labels_per_frame=0: expected 1 to 99"),
         ({"labels_per_frame": 100}, "labels_per_frame=100: expected 1 to 99"),
         ({"lm_weight": -1}, "lm_weight=-1"),
+        ({"lm_weight": 1e306}, "lm_weight=1e[+]306: expected a number from 0 to 1000"),
+        ({"lm_weight": 10**400}, "lm_weight=10{400}: expected a finite number"),
+        ({"insertion_bonus": -1e308}, "insertion_bonus=-1e[+]308: expected a number from -1000 to 1000"),
+        ({"beam_size": 10**6}, "beam_size=1000000: expected 1 to 100000"),
+        ({"hotwords": "anna"}, "hotwords='anna': expected words"),
+        ({"hotwords": 5}, "hotwords=5: expected words"),
+        ({"hotwords": [5]}, "hotwords: expected words"),
+        ({"hotwords": {5: 1.0}}, "hot word 5: expected text"),
+        ({"hotwords": {"anna": 10**400}}, "hot word 'anna' has weight 1000"),
         ({"lm_weight": np.nan}, "lm_weight=nan: expected a finite number"),
         ({"insertion_bonus": np.inf}, "insertion_bonus=inf: expected a finite number"),
         ({"insertion_bonus": "two"}, "insertion_bonus='two': expected a finite number"),

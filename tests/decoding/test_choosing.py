@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import myotype
 from myotype.decoding import BeamDecoder, GreedyDecoder, NGram
 from myotype.decoding.bundled import bundled_lm
-from myotype.decoding.choosing import ENGLISH, named_decoder
+from myotype.decoding.choosing import ENGLISH, named_decoder, why_not_tuned
 from myotype.decoding.defaults import DecoderDefaults, lm_digest
 from myotype.errors import InputError, LanguageModelError
 
@@ -34,6 +36,9 @@ def test_the_bundled_language_model_and_others_have_weights_of_their_own(lm):
     assert weights(named_decoder("beam", ENGLISH, 125)) == (1.5, 2.0, 50)
     assert weights(named_decoder("beam", lm, 125)) == (2.0, 2.0, 50)
     assert named_decoder("beam", ENGLISH, 125).lm is bundled_lm()
+    bundled = bundled_lm()
+    for same in (bundled, Path(myotype.__file__).parent / "assets" / "lm" / "english.npz"):
+        assert weights(named_decoder("beam", same, 125)) == (1.5, 2.0, 50), "it is what it is, whatever it is called"
     assert named_decoder("beam", None, 125).lm is None
     assert isinstance(named_decoder("greedy", ENGLISH, 125), GreedyDecoder)
 
@@ -50,6 +55,35 @@ def test_what_a_model_was_tuned_to_holds_for_no_other_language_model_of_that_nam
     assert weights(named_decoder("beam", other, 125, defaults=defaults_for(lm))) == (2.0, 2.0, 50)
     assert weights(named_decoder("beam", ENGLISH, 125, defaults=defaults_for(lm, ENGLISH))) == (1.5, 2.0, 50)
     assert weights(named_decoder("beam", None, 125, defaults=defaults_for(lm))) == (2.0, 2.0, 50)
+
+
+def test_why_tuned_weights_do_not_count_is_told(lm):
+    assert "tuned with the language model mine.npz, and this is another" in why_not_tuned(
+        defaults_for(lm), bundled_lm()
+    )
+    assert why_not_tuned(defaults_for(lm), lm) == why_not_tuned(None, lm) == why_not_tuned(defaults_for(lm), None) == ""
+
+
+def test_weights_that_are_given_take_the_place_of_others(lm):
+    assert weights(named_decoder("beam", lm, 125, lm_weight=0.0, beam_size=7)) == (0.0, 2.0, 7)
+    assert weights(named_decoder("beam", lm, 125, insertion_bonus=0.5, defaults=defaults_for(lm))) == (0.75, 0.5, 30)
+    with pytest.raises(InputError, match="beam_size=0"):
+        named_decoder("beam", lm, 125, beam_size=0)
+
+
+@pytest.mark.parametrize("options", [{"lm_weight": 1.0}, {"insertion_bonus": 0.0}, {"beam_size": 5}])
+def test_greedy_decoding_refuses_what_is_of_the_beam_search(lm, options):
+    with pytest.raises(InputError, match="weights and beam sizes are those of the beam search"):
+        named_decoder("greedy", None, 125, **options)
+    for other in (lm, "nowhere.arpa"):
+        with pytest.raises(InputError, match="a language model needs the beam search"):
+            named_decoder("greedy", other, 125)
+
+
+def test_a_key_is_committed_after_two_seconds_and_its_confidence_taken_after_one():
+    for frame_rate in (62.5, 125):
+        decoder = named_decoder("beam", None, frame_rate)
+        assert (decoder.commit_delay, decoder.confidence_delay) == (2 * frame_rate, round(frame_rate))
 
 
 def test_language_models_that_differ_anywhere_have_other_digests(lm):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from myotype.decoding import hotwords
 from myotype.decoding.beam_hotwords import BEGIN, new_hotwords
-from myotype.decoding.hotwords import DEFAULT_WEIGHT, folded_hotwords, read_hotwords
+from myotype.decoding.hotwords import DEFAULT_WEIGHT, folded_hotwords, read_hotwords, weighted_hotwords
 from myotype.errors import InputError
 from myotype.keyboard import text_to_labels
 
@@ -99,7 +99,6 @@ def test_the_end_takes_back_what_is_not_whole(text, expected):
 )
 @settings(max_examples=300, deadline=None)
 def test_the_automaton_adds_what_the_definition_says(text, weights, ended):
-    weights = {word: weight for word, weight in weights.items() if "⌫" not in word}
     assert added(text, weights, ended=ended) == reference.bias(text, weights, ended=ended)
 
 
@@ -115,6 +114,9 @@ def test_a_file_has_a_word_or_phrase_a_line(tmp_path):
     expected = {"Anna": DEFAULT_WEIGHT, "New York": 3.5, "Zoë": 1.0, "C#": 0.0}
     assert read_hotwords(written(tmp_path / "words.txt", content)) == expected
     assert read_hotwords(str(written(tmp_path / "none.txt", ""))) == {}
+    content = "  # indented\n\\#tag\nnew  york\t2\nwindows 11\t1\nc++11\nx-2\n"
+    expected = {"#tag": DEFAULT_WEIGHT, "new  york": 2, "windows 11": 1, "c++11": DEFAULT_WEIGHT, "x-2": DEFAULT_WEIGHT}
+    assert read_hotwords(written(tmp_path / "more.txt", content)) == expected
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,12 @@ def test_a_file_has_a_word_or_phrase_a_line(tmp_path):
         ("anna\t101\n", "line 1: hot word 'anna' has weight '101'"),
         ("anna\t1\t2\n", r"line 1: hot word 'anna' has weight '1\\t2'"),
         ("#\n\nanna\t1\nAnna\t2\n", "line 4: 'Anna' has weight 2, but 1 in line 3"),
-        ("anna\n日本\n", "line 2: hot word '日本' has none of the 98 keys"),
+        ("anna\n日本\n", "line 2: hot word '日本' has characters that no key types: 日本"),
+        ("Straße\n", "line 1: hot word 'Straße' has characters that no key types: ß"),
+        ("anna 2.5\n", "line 1: 'anna 2.5' ends in a number: put a tab before the weight"),
+        ("\nanna,2\n", "line 2: 'anna,2' ends in a number"),
+        ("new york ; 3\n", "line 1: 'new york ; 3' ends in a number"),
+        (3_000_000 * "a" + "\t-1", "line 1: hot word 'a{60}[.]{3}' has weight '-1'"),
         ("⇧\n", "line 1: hot word '⇧' has none of the 98 keys"),
         ("\t3\n", "line 1: hot word '' has none of the 98 keys"),
         ("an\bna\n", r"line 1: hot word 'an\\x08na' has a backspace"),
@@ -143,6 +150,8 @@ def test_a_line_that_is_none_is_refused_by_its_number(tmp_path, content, message
 def test_a_file_that_is_no_list_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"nothing\.txt cannot be read: No such file"):
         read_hotwords(tmp_path / "nothing.txt")
+    with pytest.raises(InputError, match=r"utf16\.txt has NUL characters, as UTF-16 has: save it as UTF-8"):
+        read_hotwords(written(tmp_path / "utf16.txt", "anna\n".encode("utf-16-le")))
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         read_hotwords(tmp_path)
     monkeypatch.setattr(hotwords, "_MOST_BYTES", 100)
@@ -153,6 +162,14 @@ def test_a_file_that_is_no_list_is_refused(tmp_path, monkeypatch):
 def test_words_are_compared_by_the_keys_that_type_them():
     assert folded_hotwords({" Café—Nero ⇧": 2, "it’s": 1, "x\ny": 1}) == {"cafe-nero": 2, "it's": 1, "x⏎y": 1}
     assert folded_hotwords({"anna": 2, "ANNA": 2.0}) == {"anna": 2.0}
+    assert folded_hotwords({"new  york": 1, "New york": 1}) == {"new york": 1}
+
+
+@pytest.mark.parametrize(
+    "words", [["anna", "bob"], ("anna", "bob"), iter(["anna", "bob"]), {"anna": 0, "bob": 0}.keys()]
+)
+def test_words_without_weights_have_the_default_weight(words):
+    assert weighted_hotwords(words) == {"anna": DEFAULT_WEIGHT, "bob": DEFAULT_WEIGHT}
 
 
 @pytest.mark.parametrize(

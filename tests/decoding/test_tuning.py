@@ -7,10 +7,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from rapidfuzz.distance import Levenshtein
 
-from myotype.decoding import BeamDecoder, GreedyDecoder, NGram
-from myotype.decoding.choosing import Weights
-from myotype.decoding.tuning import TOLERANCE, Sample, tune
+from myotype.decoding import GreedyDecoder, NGram
+from myotype.decoding.choosing import Weights, named_decoder
+from myotype.decoding.tuning import TOLERANCE, Sample, Trial, Tuning, tune
 from myotype.errors import InputError
 from myotype.keyboard import BLANK, N_LABELS, labels_to_text, text_to_labels
 from myotype.metrics import ErrorRates, error_rates
@@ -41,20 +42,29 @@ def samples():
     return [Sample([emissions_of(line, seed)], line) for seed, line in enumerate(LINES)]
 
 
-BEFORE = Weights(2.0, 2.0, 8)
+BEFORE = Weights(0.0, -9.0, 8)  # which lose keys
+RATE = 10  # frames a second: keys are committed before the end of a line
 
 
 def by_hand(decoder, samples):
     total = ErrorRates()
     for sample in samples:
-        read = "".join(labels_to_text(decoder.decode(piece)[0].labels) for piece in sample.emissions)
-        total += error_rates(read, sample.truth)
+        total += error_rates(read(decoder, sample), sample.truth)
     return total
+
+
+def read(decoder, sample):
+    keys = ""
+    for piece in sample.emissions:
+        stream = decoder.stream()
+        keys += "".join(labels_to_text(stream.push(row[np.newaxis]).committed.labels) for row in piece)
+        keys += labels_to_text(stream.finish().committed.labels)
+    return keys
 
 
 def search(lm, weights):
     weight, bonus, size = weights
-    return BeamDecoder(size, lm=lm, lm_weight=weight, insertion_bonus=bonus)
+    return named_decoder("beam", lm, RATE, lm_weight=weight, insertion_bonus=bonus, beam_size=size)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +72,7 @@ def found(samples, lm):
     return tune(
         samples,
         lm,
+        frame_rate=RATE,
         before=BEFORE,
         lm_weights=(0.5, 2.0, 8.0),
         insertion_bonuses=(-2.0, 0.0, 4.0),
@@ -104,9 +115,42 @@ def test_the_smallest_beam_is_taken_that_is_hardly_worse_than_the_best(found, sa
     assert found.best == fine[0]
 
 
+def test_how_many_keys_are_read_otherwise_than_before_is_told(found, samples, lm):
+    pairs = [[read(search(lm, trial.weights), sample) for sample in samples] for trial in (found.before, found.best)]
+    assert found.differing == sum(map(Levenshtein.distance, *pairs)) > 0
+    assert found.is_better
+
+
+def test_weights_that_nothing_betters_stay(samples, lm, found):
+    best = found.best.weights
+    again = tune(
+        samples,
+        lm,
+        frame_rate=RATE,
+        before=best,
+        lm_weights=(0.5, best.lm_weight / 1.25),
+        insertion_bonuses=(-9.0, best.insertion_bonus),
+        beam_sizes=(1, best.beam_size),
+    )
+    assert min(trial.rates.errors for trial in again.beams) >= found.best.rates.errors
+    assert (again.best, again.differing) == (again.before, 0)
+    assert not again.is_better
+    assert not again.is_certain
+    assert again.edges == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differing", "certain"),
+    [(20, 10, 24, True), (20, 10, 25, False), (4, 0, 4, False), (5, 0, 5, True)],
+)
+def test_a_gain_is_certain_beyond_twice_the_root_of_what_differs(before, after, differing, certain):
+    first, best = (Trial(BEFORE, ErrorRates(substitutions=errors, target_length=500)) for errors in (before, after))
+    assert Tuning(ErrorRates(), first, (), (best,), best, differing).is_certain == certain
+
+
 def test_the_number_of_threads_changes_nothing(found, samples, lm):
     again = tune(
-        samples, lm, before=BEFORE, lm_weights=(0.5, 2.0, 8.0), insertion_bonuses=(-2.0, 0.0, 4.0),
+        samples, lm, frame_rate=RATE, before=BEFORE, lm_weights=(0.5, 2.0, 8.0), insertion_bonuses=(-2.0, 0.0, 4.0),
         beam_sizes=(8, 1, 20), threads=3,
     )  # fmt: skip
     assert again == found
@@ -115,7 +159,9 @@ def test_the_number_of_threads_changes_nothing(found, samples, lm):
 def test_stretches_between_gaps_are_decoded_by_themselves(lm):
     pieces = [emissions_of("the c", 1), emissions_of("at sat", 2)]
     sample = Sample(pieces, "the cat sat")
-    found = tune([sample], lm, before=BEFORE, lm_weights=(1.0,), insertion_bonuses=(1.0,), beam_sizes=(8,))
+    found = tune(
+        [sample], lm, frame_rate=RATE, before=BEFORE, lm_weights=(1.0,), insertion_bonuses=(1.0,), beam_sizes=(8,)
+    )
     assert found.best.rates == by_hand(search(lm, (1.0, 1.0, 8)), [sample])
     assert len(found.trials) == 1, "of single values there is nothing half-way"
 
@@ -123,7 +169,7 @@ def test_stretches_between_gaps_are_decoded_by_themselves(lm):
 def test_the_edge_of_what_was_tried_is_told(samples, lm):
     def edges(weights, bonuses):
         return tune(
-            samples, lm, before=BEFORE, lm_weights=weights, insertion_bonuses=bonuses, beam_sizes=(8,)
+            samples, lm, frame_rate=RATE, before=BEFORE, lm_weights=weights, insertion_bonuses=bonuses, beam_sizes=(8,)
         ).edges  # fmt: skip
 
     assert edges((1.0, 2.0, 8.0), (-2.0, 0.0, 4.0)) == ()
@@ -134,7 +180,15 @@ def test_the_edge_of_what_was_tried_is_told(samples, lm):
 
 def test_no_weight_of_the_language_model_at_all_is_no_edge(samples):
     against = NGram.estimate(["zzzz qqqq xxxx"], 3)  # a language model that only misleads
-    found = tune(samples, against, before=BEFORE, lm_weights=(0.0, 8.0), insertion_bonuses=(0.0,), beam_sizes=(8,))
+    found = tune(
+        samples,
+        against,
+        frame_rate=RATE,
+        before=BEFORE,
+        lm_weights=(0.0, 8.0),
+        insertion_bonuses=(0.0,),
+        beam_sizes=(8,),
+    )
     assert found.best.weights.lm_weight == 0
     assert found.edges == ()
 
@@ -147,8 +201,8 @@ def test_progress_is_told_for_every_stage_from_the_thread_that_asked(samples, lm
         told.append((what, done, whole))
 
     tune(
-        samples, lm, before=BEFORE, lm_weights=(1.0, 2.0), insertion_bonuses=(1.0,), beam_sizes=(4, 8), threads=2,
-        progress=note,
+        samples, lm, frame_rate=RATE, before=BEFORE, lm_weights=(1.0, 2.0), insertion_bonuses=(1.0,), beam_sizes=(4, 8),
+        threads=2, progress=note,
     )  # fmt: skip
     stages = list(dict.fromkeys(what for what, _, _ in told))
     assert stages == ["decoding", "weights", "finer weights", "beam sizes"]
@@ -164,7 +218,7 @@ def test_an_interrupt_stops_it_and_leaves_no_thread(samples, lm):
 
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        tune(samples, lm, before=BEFORE, threads=2, progress=interrupt)
+        tune(samples, lm, frame_rate=RATE, before=BEFORE, threads=2, progress=interrupt)
     assert threading.active_count() == before
 
 
@@ -176,17 +230,17 @@ def test_an_interrupt_stops_it_and_leaves_no_thread(samples, lm):
         ({"lm_weights": (-1.0, 1.0)}, "lm_weight=-1"),
         ({"insertion_bonuses": (float("nan"),)}, "insertion_bonus=nan"),
         ({"beam_sizes": (0, 5)}, "beam_size=0"),
-        ({"beam_sizes": (5, 200_000)}, "beams up to 100000 can be tried"),
-        ({"lm_weights": (2000.0,)}, "weights up to 1000"),
-        ({"insertion_bonuses": (-2000.0, 1.0)}, "weights up to 1000"),
+        ({"beam_sizes": (5, 200_000)}, "beam_size=200000: expected 1 to 100000"),
+        ({"lm_weights": (2000.0,)}, "lm_weight=2000.0: expected a number from 0 to 1000"),
+        ({"insertion_bonuses": (-2000.0, 1.0)}, "insertion_bonus=-2000.0: expected a number from -1000 to 1000"),
     ],
 )
 def test_what_no_search_takes_is_refused_before_the_work(samples, lm, options, message):
     with pytest.raises(InputError, match=message):
-        tune(samples, lm, before=BEFORE, progress=lambda *_: pytest.fail("it went to work"), **options)
+        tune(samples, lm, frame_rate=RATE, before=BEFORE, progress=lambda *_: pytest.fail("it went to work"), **options)
 
 
 @pytest.mark.parametrize("truths", [[], [""]])
 def test_without_keys_there_is_nothing_to_tune_with(lm, truths):
     with pytest.raises(InputError, match="no keys to tune with"):
-        tune([Sample([emissions_of("a", 0)], truth) for truth in truths], lm)
+        tune([Sample([emissions_of("a", 0)], truth) for truth in truths], lm, frame_rate=RATE)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from myotype import recordings
-from myotype.errors import RecordingError
+from myotype.errors import InputError, RecordingError
 
 
 @pytest.fixture
@@ -39,6 +39,17 @@ def test_a_recording_is_read_by_windows(path, signal):
         assert any("no channels.tsv" in note for note in recording.notes)
     with pytest.raises(RecordingError, match="is closed"):
         recording.emg[:10]
+
+
+@pytest.mark.parametrize("units", ["µV", "V", "n/a", "mV"])
+def test_units_are_those_of_the_header_whatever_the_table_says(path, signal, units):
+    rows = [f"EMG{at}\tEMG\t{units}\t{'left' if at < 16 else 'right'}\n" for at in range(32)]
+    path.with_name("mine_channels.tsv").write_text("name\ttype\tunits\tgroup\n" + "".join(rows), encoding="utf-8")
+    with recordings.open(path) as recording:
+        np.testing.assert_allclose(recording.emg[:], signal, atol=1e-3)
+        assert recording.notes == ()
+    with pytest.raises(InputError, match="the units of BrainVision are those of its header"):
+        recordings.open(path, units="uV")
 
 
 @pytest.mark.parametrize("elsewhere", ["../other.eeg", "/etc/passwd", "..\\other.eeg"])

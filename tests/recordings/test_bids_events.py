@@ -34,7 +34,6 @@ def test_key_presses_and_prompts_are_read(tmp_path):
     events = read_events(path)
     assert events.key_presses == (KeyPress("t", 4.5, 4.75), KeyPress("Key.space", 4.5, 5.0))
     assert events.prompts == (Prompt("the quick brown⏎", 3.81, 3.81 + 11.682), Prompt(None, 6.0, 7.0))
-    assert events.n_other == 1
 
 
 def test_every_row_of_all_real_files_is_kept(shared):
@@ -47,7 +46,6 @@ def test_every_row_of_all_real_files_is_kept(shared):
         assert len(events.key_presses) == n_keystrokes
         assert len(events.prompts) == content.count(b"\tprompt\t")
         assert len(events.key_presses) + len(events.prompts) == content.count(b"\n") - 1
-        assert events.n_other == 0
         assert all(prompt.text.endswith("⏎") and "\\" not in prompt.text for prompt in events.prompts)
         downs = [press.down for press in events.key_presses]
         assert downs == sorted(downs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import tracemalloc
 
 import numpy as np
@@ -146,6 +147,61 @@ def test_files_with_channels_of_texts_and_triggers_are_read(tree):
     tree.channels([*rows, rows[0] | {"name": "Status", "type": "TRIG"}])
     with recordings.open(tree.path) as recording:
         near(recording.emg[:], signal())
+
+
+@pytest.mark.parametrize("rate", [500, 4000])
+def test_a_trigger_of_another_rate_is_left_out(tree, rate):
+    names = [f"EMG{at}" for at in range(32)]
+    with pyedflib.EdfWriter(str(tree.path), 33, file_type=pyedflib.FILETYPE_BDF) as file:
+        for at, name in enumerate([*names, "Trigger"]):
+            file.setSignalHeader(
+                at,
+                {
+                    "label": name, "dimension": "uV", "sample_frequency": 2000 if at < 32 else rate,
+                    "physical_min": -120, "physical_max": 120, "digital_min": -(2**23), "digital_max": 2**23 - 1,
+                    "prefilter": "", "transducer": "",
+                },
+            )  # fmt: skip
+        file.writeSamples([*np.ascontiguousarray(signal().T), np.zeros(SECONDS * rate)])
+    tree.channels([*channel_rows(), channel_rows([0])[0] | {"name": "Trigger", "type": "TRIG", "group": "n/a"}])
+    with recordings.open(tree.path) as recording:
+        assert (recording.sfreq, recording.n_samples) == (2000.0, 6000)
+        near(recording.emg[:], signal())
+        assert recording.notes == ()
+
+
+def test_a_hidden_file_beside_a_recording_is_none(tree):
+    shutil.copy(tree.path, tree.path.with_name(f"._{tree.path.name}"))
+    with recordings.open(tree.folder) as recording:
+        assert recording.name == STEM
+
+
+def test_what_the_system_reads_in_parts_is_put_together(tree, monkeypatch):
+    from myotype.recordings.bids import edf
+
+    with recordings.open(tree.path) as recording:
+        whole = recording.emg[:]
+    preadv = edf.os.preadv
+    monkeypatch.setattr(edf.os, "preadv", lambda file, buffers, place: preadv(file, [buffers[0][:1001]], place))
+    monkeypatch.setattr(edf, "_PIECE", 200_000)  # a record
+    with recordings.open(tree.path) as recording:
+        np.testing.assert_array_equal(recording.emg[:], whole)
+        np.testing.assert_array_equal(recording.emg[1999:4001], whole[1999:4001])
+
+
+def test_records_of_one_sample_are_read_fast(tree):
+    """A minute at a Python call for each signal of each record would take nine seconds."""
+    counts = np.random.default_rng(0).integers(-200, 200, (120_000, 32)).astype("<i4")
+    content = bytearray(tree.path.read_bytes()[: 256 * 33])
+    content[236:252] = b"120000  0.0005  "
+    content[256 + 32 * 104 : 256 + 32 * 136] = b"".join(text.ljust(8) * 32 for text in (b"-1", b"1", b"-1", b"1"))
+    content[256 + 32 * 216 : 256 + 32 * 224] = b"1       " * 32
+    tree.path.write_bytes(bytes(content) + counts.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
+    tree.facts(SamplingFrequency=2000)
+    began = time.perf_counter()
+    with recordings.open(tree.path) as recording:
+        np.testing.assert_array_equal(recording.emg[:], counts)
+    assert time.perf_counter() - began < 3
 
 
 def test_more_files_are_open_at_once_than_edflib_allows(tree):
@@ -329,6 +385,16 @@ class TestUnits:
             assert recording.notes == ()
             np.testing.assert_allclose(recording.emg[300:], values[300:], atol=1.0)
 
+    def test_that_make_values_far_too_small_are_noted(self, tree):
+        write_signal(tree.path, signal(), dimension="uV")
+        with recordings.open(tree.path, units="nV") as recording:
+            assert recording.notes == ()
+        write_signal(tree.path, 1e-6 * signal(), dimension="uV")
+        with recordings.open(tree.path) as recording:
+            (note,) = recording.notes
+            assert note.startswith("the unit is declared as uV, which makes 7")
+            assert "less than electrodes give" in note
+
     def test_a_silent_recording_is_read(self, tree):
         values = np.zeros((6000, 32))
         values[0, 0] = 1.0
@@ -356,6 +422,17 @@ class TestTheClock:
         tree.facts(SamplingFrequency=2000, RecordingDuration=2.5)
         with recordings.open(tree.path) as recording:
             assert recording.n_samples == 5000
+            (note,) = recording.notes
+            assert "1000 samples at the end are not used, though they differ: emg.json gives the duration" in note
+
+    @pytest.mark.parametrize("duration", [3.0, 5999 / 2000, float("nan"), 10**400, "n/a"])
+    def test_keeps_the_last_sample_where_the_duration_is_that_up_to_it(self, tree, duration):
+        tree.facts(SamplingFrequency=2000, RecordingDuration=duration)
+        tree.events("2.9995\t0.1\t5999\tkeystroke_a\ta\tn/a")
+        with recordings.open(tree.path) as recording:
+            assert recording.n_samples == 6000
+            assert recording.notes == ()
+            assert len(recording.key_presses) == 1
 
     def test_a_duration_that_the_file_does_not_have_is_noted(self, tree):
         tree.facts(SamplingFrequency=2000, RecordingDuration=792.1315)
@@ -365,6 +442,12 @@ class TestTheClock:
 
 
 class TestSidecars:
+    @pytest.mark.parametrize("rate", [10**400, float("nan"), True, "n/a", 0])
+    def test_with_a_rate_that_is_none_are_refused(self, tree, rate):
+        tree.facts(SamplingFrequency=rate)
+        with pytest.raises(RecordingError, match=r"its header has 2000 samples a second, its emg.json"):
+            recordings.open(tree.path)
+
     def test_that_contradict_the_header_are_named_with_both(self, tree):
         tree.facts(SamplingFrequency=1000)
         with pytest.raises(RecordingError, match=r"its header has 2000 samples a second, its emg.json 1000"):
@@ -423,6 +506,9 @@ class TestEvents:
             ("3.5\t0.1\t7000\tkeystroke_a\ta\tn/a", "line 2: its sample is 7000, but the signal has 6000 samples"),
             ("-1\t0.1\t-2000\tprompt\tn/a\thi", "line 2: its sample is -2000"),
             ("1\t0.1\tx\tkeystroke_a\ta\tn/a", "line 2: the sample is no whole number"),
+            ("1\t0.1\t--5\tkeystroke_a\ta\tn/a", "line 2: the sample is no whole number"),
+            ("1\t0.1\t٣\tkeystroke_a\ta\tn/a", "line 2: the sample is no whole number"),
+            ("1\t1e308\t5\tkeystroke_a\ta\tn/a", "line 2: the duration is no number of seconds"),
         ],
     )
     def test_beyond_the_signal_are_refused_while_the_signal_can_be_read(self, tree, row, message):
@@ -503,6 +589,7 @@ class TestDamagedFiles:
             (256 + 32 * 216, b"99999999", "too many to read by windows"),
             (256 + 32 * 216, b"0       ", "number of samples a record of signal 1 is 0"),
             (256 + 32 * 216, b"1000    ", "different rates"),
+            (244, b"1e-9    ", "more than any recording of muscles"),
         ],
     )
     def test_whose_header_is_absurd_are_refused(self, tree, at, field, message):
@@ -524,7 +611,7 @@ class TestDamagedFiles:
 def test_all_real_sidecars_are_read_with_a_signal_of_their_length(shared, tmp_path):
     """Nobody here has one of the signals, so they are silent ones: holes on the disk."""
     from myotype.recordings.bids.bdf_writing import BdfWriter
-    from myotype.recordings.bids.resolution import choose_range
+    from myotype.recordings.bids.resolution import rounding_range
 
     theirs = shared / "emg2qwerty-events"
     shutil.copytree(theirs, tmp_path / "tree", copy_function=shutil.copyfile)
@@ -537,15 +624,15 @@ def test_all_real_sidecars_are_read_with_a_signal_of_their_length(shared, tmp_pa
         path = sidecar.with_suffix(".bdf")
         n_samples = round(duration * 2000)
         with BdfWriter(
-            path, labels=[f"EMG{at}" for at in range(32)], sfreq=2000.0, values=choose_range(None, 1e4),
+            path, labels=[f"EMG{at}" for at in range(32)], sfreq=2000.0, values=rounding_range(1e4),
             n_samples=n_samples, start=None,
         ):  # fmt: skip
             pass
         with path.open("r+b") as file:
             file.truncate(256 * 33 + -(-n_samples // 2000) * 32 * 2000 * 3)
         with recordings.open(path) as recording:
-            assert recording.n_samples == n_samples
-            assert recording.notes == ()
+            assert recording.n_samples == n_samples + (-n_samples % 2000 == 1)
+            assert recording.notes == ()  # what fills the last record up is constant
             label = path.name.split("_")[0].removeprefix("sub-")
             assert recording.user == label.lstrip("0")
             assert recording.times[:1][0] == float(path.name.split("_")[1].removeprefix("ses-"))

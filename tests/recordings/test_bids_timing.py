@@ -8,6 +8,7 @@ import pytest
 from myotype.errors import RecordingError
 from myotype.recordings.bids.events import Gap
 from myotype.recordings.bids.timing import (
+    MOST_STRETCHES,
     ClockFit,
     Stretch,
     StretchedTimes,
@@ -116,6 +117,8 @@ def test_stretches_are_read_as_they_are_written():
         [{}],
         [{"FirstSample": 0, "Onset": 0.0, "SamplingFrequency": 0.0}],
         [{"FirstSample": 0, "Onset": float("nan"), "SamplingFrequency": 2000.0}],
+        [{"FirstSample": 0, "Onset": 10**400, "SamplingFrequency": 2000.0}],
+        [{"FirstSample": 0, "Onset": 0.0, "SamplingFrequency": 1e-320}],
         [{"FirstSample": 0.5, "Onset": 0.0, "SamplingFrequency": 2000.0}],
         [{"FirstSample": 1, "Onset": 0.0, "SamplingFrequency": 2000.0}],
         [{"FirstSample": at, "Onset": 0.0, "SamplingFrequency": 2000.0} for at in (0, 5, 5)],
@@ -126,3 +129,10 @@ def test_stretches_are_read_as_they_are_written():
 def test_malformed_stretches_are_refused(content):
     with pytest.raises(RecordingError, match="here: "):
         parse_stretches(content, 20, "here")
+
+
+def test_more_stretches_than_a_clock_has_are_refused():
+    content = format_stretches([Stretch(at, at / 2000, 2000.0) for at in range(MOST_STRETCHES + 1)])
+    assert len(parse_stretches(content[:-1], 10**6, "here")) == MOST_STRETCHES
+    with pytest.raises(RecordingError, match="here: the stretches of its clock are no list of 1 to 20000"):
+        parse_stretches(content, 10**6, "here")

@@ -117,6 +117,53 @@ class TestRoundTrips:
         with recordings.open(result.path) as again:
             assert_same(again, original)
 
+    @pytest.mark.parametrize("step", [0.0123457, 1.7320508, 4.5e6 / 24 / (2**23 - 1), 5e6 / 1000 / 4095])
+    def test_keep_steps_that_are_no_short_decimals(self, tmp_path, step):
+        original = recording(emg=emg(step=np.float64(step)))
+        result = write_bids(tmp_path, original)
+        assert result.lossless
+        with recordings.open(result.path) as again:
+            assert_same(again, original)
+
+    def test_keep_a_step_that_large_values_outside_the_first_look_tell_better(self, tmp_path):
+        counts = np.random.default_rng(0).integers(-3, 4, (40_000, 32))
+        counts[3000:7000] *= 501
+        counts[33_000:] *= 677
+        original = recording(40_000, emg=(counts * 1.7320508).astype(np.float32))
+        result = write_bids(tmp_path, original)
+        assert result.lossless
+        with recordings.open(result.path) as again:
+            assert_same(again, original)
+
+    def test_of_a_signal_whose_step_ends_are_rounded_from_the_start(self, tmp_path):
+        values = emg(40_000)
+        values[20_000:24_000] += np.random.default_rng(1).normal(size=(4000, 32)).astype(np.float32)
+        result = write_bids(tmp_path, recording(40_000, emg=values))
+        assert not result.lossless
+        with recordings.open(result.path) as again:
+            np.testing.assert_allclose(again.emg[:], values, rtol=0, atol=np.abs(values).max() / 2**23)
+
+    @pytest.mark.parametrize("factor", [1e-7, 100.0, 2000.0])
+    def test_keep_amplitudes_that_no_muscle_gives(self, tmp_path, factor):
+        original = recording(emg=emg() * np.float32(factor))
+        result = write_bids(tmp_path, original)
+        with recordings.open(result.path) as again:
+            # 24 bits of the largest, or of the smallest range that a header can hold.
+            largest = max(np.abs(original.emg[:]).max(), 1e-3)
+            np.testing.assert_allclose(again.emg[:], original.emg[:], rtol=0, atol=largest / 2**23)
+            assert again.notes == ()
+
+    def test_count_times_that_are_no_numbers_from_the_others_and_say_so(self, tmp_path):
+        times = START + np.arange(4500) / 2000
+        broken = times.copy()
+        broken[[0, 1, 700, 4499]] = np.nan, np.inf, 1e300, np.nan
+        result = write_bids(tmp_path, recording(times=broken))
+        with recordings.open(result.path) as again:
+            np.testing.assert_allclose(again.times[:], times, rtol=0, atol=1e-6)
+            assert again.truth == "a "
+            for notes in (result.notes, again.notes):
+                assert any(note.startswith("4 times that were no numbers of seconds") for note in notes)
+
     def test_replace_what_is_no_number_and_say_so(self, tmp_path):
         values = emg()
         values[:3, 0] = np.nan
@@ -152,7 +199,7 @@ class TestRoundTrips:
         assert [rows[-1].split("\t")[at] for at in (0, 2, 4)] == ["3.5", "3000", "c"]
 
 
-keys = st.sampled_from(["a", '"', "\t", "\n", "\r", "\x16", "n/a", "", "\\n", "\ud800", "Key.space", "é", "\u2028"])
+keys = st.sampled_from(["a", '"', "\t", "\n", "\r", "\x16", "n/a", "\\n", "\ud800", "Key.space", "é", "\u2028"])
 texts = st.none() | st.sampled_from(
     ["", "⏎", "hi⏎", "hi", "a\tb", "a\nb⏎", "hi\\n", "n/a", '"', "\\n", "\r⏎", "\ud83d", "⏎⏎", "\ufeff"]
 )
@@ -191,7 +238,9 @@ def test_an_exact_column_of_other_contents_is_refused(tmp_path):
     result = write_bids(tmp_path, recording(key_presses=(KeyPress("\t", START, START + 1),)))
     path = result.path.with_name(result.path.name.replace("_emg.bdf", "_events.tsv"))
     content = path.read_text()
-    for text in ("{", "[]", '{"key": 1}', '{"other": 1}'):
+    for text in (
+        "{", "[]", '{"key": 1}', '{"other": 1}', '{"key": ""}', '{"duration": NaN}', f'{{"duration": 1{400 * "0"}}}',
+    ):  # fmt: skip
         path.write_text(content.replace('{"key": "\\t"}', text))
         with (
             recordings.open(result.path) as again,
@@ -305,6 +354,35 @@ class TestTheTree:
         result = write_bids(tmp_path, named)
         assert result.path.name == "sub-someone_ses-take2_task-typing_emg.bdf"
 
+    def test_names_people_and_sessions_of_other_scripts_or_of_none(self, tmp_path):
+        def without_start(**names):
+            return recording(times=np.arange(4500) / 2000, key_presses=(), prompts=(), **names)
+
+        for names, wanted in (
+            ({"user": "Иван", "name": "запись"}, "sub-Ivan_ses-zapis_"),
+            ({"user": "Ünäl", "name": "é1"}, "sub-Unal_ses-e1_"),
+            ({"user": "", "name": "--"}, "sub-unknown_ses-unknown_"),
+        ):
+            original = without_start(**names)
+            result = write_bids(tmp_path, original)
+            assert result.path.name.startswith(wanted)
+            with recordings.open(result.path) as again:
+                assert_same(again, original)
+
+    def test_loses_no_people_when_two_processes_add_to_it(self, tmp_path):
+        code = """
+import sys
+import numpy as np
+from myotype.recordings import Recording
+from myotype.recordings.bids.writing import write_bids
+for user in range(int(sys.argv[1]), 30, 2):
+    write_bids("tree", Recording(emg=np.zeros((5, 32)), user=str(user), name="1"))
+"""
+        processes = [subprocess.Popen([sys.executable, "-c", code, str(first)], cwd=tmp_path) for first in (0, 1)]
+        assert [process.wait(timeout=60) for process in processes] == [0, 0]
+        people = (tmp_path / "tree" / "participants.tsv").read_text().splitlines()[1:]
+        assert len(people) == len({*people}) == len([*tmp_path.glob("tree/sub-*")]) == 30
+
 
 class TestRefused:
     def test_is_a_session_that_is_there_unless_it_may_be_replaced(self, tmp_path):
@@ -323,6 +401,40 @@ class TestRefused:
         with pytest.raises(OutputError, match=r"other things in it \(notes.txt\)"):
             write_bids(tmp_path, recording(), overwrite=True)
         assert path.exists()
+
+    def test_is_not_to_replace_a_session_whose_description_is_damaged(self, tmp_path):
+        path = write_bids(tmp_path, recording()).path
+        path.with_suffix(".json").write_text("{")
+        (path.parent / ".DS_Store").touch()
+        write_bids(tmp_path, recording(), overwrite=True)
+        with recordings.open(path) as again:
+            assert_same(again, recording())
+
+    def test_are_texts_that_utf_8_cannot_hold(self, tmp_path):
+        for changed in ({"user": "a\ud800"}, {"name": "a\ud800"}, {"condition": "a\ud800"}):
+            with pytest.raises(InputError, match="not a text that UTF-8 can hold"):
+                write_bids(tmp_path / "tree", recording(**changed))
+        with pytest.raises(InputError, match="not a text that UTF-8 can hold"):
+            write_bids(tmp_path / "tree", recording(), authors=["a\ud800"])
+        assert not (tmp_path / "tree").exists()
+
+    @pytest.mark.parametrize("times", [np.full(4500, np.nan), 1000 * START + np.arange(4500) / 2])
+    def test_are_times_of_which_none_is_one_in_seconds(self, tmp_path, times):
+        with pytest.raises(
+            RecordingError, match=r"none of its times is a number of seconds .* if they are milliseconds"
+        ):
+            write_bids(tmp_path / "tree", recording(times=times, key_presses=(), prompts=()))
+        assert not (tmp_path / "tree").exists()
+
+    def test_is_a_clock_that_is_none(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("myotype.recordings.bids.writing.MOST_STRETCHES", 4000)
+        times = START + np.arange(4500) % 2 + np.arange(4500) / 2000
+        with pytest.raises(RecordingError, match="its clock breaks more than 4,000 times"):
+            write_bids(tmp_path / "tree", recording(times=times))
+
+    def test_is_a_rate_that_no_muscle_is_recorded_at(self, tmp_path):
+        with pytest.raises(InputError, match=r"1e\+06 samples a second"):
+            write_bids(tmp_path / "tree", recording(sfreq=1e6))
 
     def test_is_a_second_person_of_the_same_label(self, tmp_path):
         write_bids(tmp_path, recording(user="a-b"))
@@ -373,7 +485,13 @@ class TestOwnFacts:
             ({"SampleCount": 9000}, "the recording has 9000 samples, its file 6000"),
             ({"SampleCount": 100}, "the recording has 100 samples, its file 6000"),
             ({"SampleCount": None}, "Myotype.SampleCount is missing or malformed"),
-            ({"Start": float("nan")}, "absurd start"),
+            ({"SampleCount": 10**400}, "Myotype.SampleCount is missing or malformed"),
+            ({"Start": float("nan")}, "Myotype.Start is missing or malformed"),
+            ({"Start": 10**400}, "Myotype.Start is missing or malformed"),
+            ({"Start": 1e299}, "absurd start"),
+            ({"LargestDeviation": 10**400}, "Myotype.LargestDeviation is missing or malformed"),
+            ({"FormatVersion": 2}, "of version 2, and this myotype reads 1"),
+            ({"FormatVersion": None}, "of version None"),
             ({"User": 5}, "Myotype.User is missing or malformed"),
             ({"Stretches": []}, "stretches of its clock"),
         ],
@@ -384,6 +502,9 @@ class TestOwnFacts:
         facts["Myotype"] |= change
         sidecar.write_text(json.dumps(facts))
         with pytest.raises(RecordingError, match=message):
+            recordings.open(path)
+        sidecar.write_text(json.dumps(facts | {"Myotype": "text"}))
+        with pytest.raises(RecordingError, match="of version None"):
             recordings.open(path)
 
     def test_that_are_missing_leave_a_recording_like_any_other(self, path):

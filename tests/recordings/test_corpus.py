@@ -136,6 +136,26 @@ def test_a_damaged_file_counts_so_that_opening_it_tells_what_is_wrong(tmp_path):
         entry.open()
 
 
+def test_folders_that_are_links_are_entered_once(tmp_path):
+    write_hdf5(tmp_path / "far" / "a.hdf5", recording("1"))
+    root = tmp_path / "root"
+    write_hdf5(root / "near" / "b.hdf5", recording("2"))
+    (root / "1-link").symlink_to(tmp_path / "far")
+    (root / "2-link").symlink_to(tmp_path / "far")
+    (root / "again").symlink_to(root / "near")
+    (root / "near" / "circle").symlink_to(root)
+    corpus = find_recordings(root)
+    assert [entry.path for entry in corpus] == [root / "1-link" / "a.hdf5", root / "near" / "b.hdf5"]
+    assert corpus.strays == ()
+
+
+def test_subjects_and_sessions_that_are_links_are_found(bids, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    write_bids(other / "tree", recording("9"))
+    (bids / "sub-00000009").symlink_to(other / "tree" / "sub-00000009")
+    assert [entry.user for entry in find_recordings(bids)] == ["123", "123", "9", "simulated-demo"]
+
+
 def test_hidden_folders_and_what_is_not_raw_are_passed_over(bids):
     for folder in (".git", "derivatives", "sourcedata", ".myotype-x.part"):
         write_hdf5(bids / folder / "x.hdf5", recording())

@@ -15,6 +15,7 @@ from myotype import simulate
 from myotype.errors import InputError, LabelsError, OutputError, RecordingError
 from myotype.recordings import Prompt, Recording, write_hdf5
 from myotype.recordings.corpus import find_recordings
+from myotype.recordings.multiples import distinct
 from myotype.recordings.prepared import layout, steps, times
 from myotype.recordings.prepared.placing import place_keys
 from myotype.recordings.prepared.reading import open_prepared, verify
@@ -111,7 +112,7 @@ def test_other_programs_read_the_arrays_without_any_of_this(simulated, written):
 )
 def test_the_step_of_a_converter_is_found_whatever_it_is(step):
     emg = levels(300, step)
-    found = steps.find_step(steps.distinct(emg))
+    found = steps.find_step(distinct(emg))
     assert found == pytest.approx(step, rel=1e-6)
     codes = steps.encode(emg, found)
     assert codes is not None
@@ -127,7 +128,7 @@ def test_the_step_of_a_converter_is_found_whatever_it_is(step):
 def test_multiples_of_any_step_are_stored_exactly(multiples, step, rounded):
     step = float(np.float32(step)) if rounded else step
     emg = (np.array(multiples) * step).astype(np.float32)
-    found = steps.find_step(steps.distinct(emg))
+    found = steps.find_step(distinct(emg))
     assert found is not None
     assert same_bits(steps.decode(steps.encode(emg, found), found), emg)
 
@@ -138,7 +139,7 @@ def test_a_step_that_no_difference_shows_is_found():
 
 
 def test_a_signal_without_a_step_has_none():
-    assert steps.find_step(steps.distinct(np.random.default_rng(0).standard_normal(5000).astype(np.float32))) is None
+    assert steps.find_step(distinct(np.random.default_rng(0).standard_normal(5000).astype(np.float32))) is None
     assert steps.find_step(np.array([1, 40_000], np.float32)) is None
     assert steps.find_step(np.empty(0, np.float32)) == 1
 

@@ -180,6 +180,24 @@ def test_what_a_killed_run_has_left_is_cleared_away(entries, cache):
     assert not left.exists()
 
 
+def test_what_older_code_has_read_is_prepared_again(entries, cache, monkeypatch):
+    prepare(entries[:1], cache)
+    assert states(prepare(entries[:1], cache)) == ["kept"]
+    monkeypatch.setattr("myotype.recordings.prepared.sources._READING", 1)
+    assert states(prepare(entries[:1], cache)) == ["prepared"]
+
+
+def test_a_folder_of_somebody_fails_alone_and_what_systems_leave_in_one_does_no_harm(entries, cache):
+    prepare(entries, cache)
+    for which, name in ((0, ".DS_Store"), (1, "._emg.npy"), (2, "notes.txt")):
+        entry = entries[which]
+        (cache / entry.user / entry.session / name).touch()
+        (cache / entry.user / entry.session / layout.META).write_text("{")
+    outcomes = prepare(entries, cache)
+    assert states(outcomes) == ["prepared", "prepared", "failed", "kept"]
+    assert "other things in it (notes.txt)" in outcomes[2].problem
+
+
 def test_a_cache_that_cannot_be_written_ends_the_run(entries, cache, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
@@ -201,7 +219,7 @@ def test_the_sidecars_of_a_bids_recording_belong_to_its_source(tmp_path):
         file.write_bytes(b"12345")
     (tmp_path / "participants.tsv").touch()  # changes with every person that comes
     before, size = identify(folder / "a_emg.bdf")
-    assert [name for name, *_ in before] == ["a_emg.bdf", "a_events.tsv", "task-typing_emg.json"]
+    assert [name for name, *_ in before] == ["read by version", "a_emg.bdf", "a_events.tsv", "task-typing_emg.json"]
     assert size == 10
     assert identify(folder) == (before, size)
     (tmp_path / "task-typing_emg.json").write_bytes(b"123")

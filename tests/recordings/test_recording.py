@@ -102,6 +102,11 @@ def test_labels_given_as_functions_are_called_once_and_only_when_asked_for():
     assert calls == ["key_presses"]
 
 
+def test_a_key_press_without_a_key_is_refused():
+    with pytest.raises(InputError, match="key press 1 has no key"):
+        Recording(emg=EMG, key_presses=[KeyPress("a", 1.0, 1.1), KeyPress("", 2.0, 2.1)])
+
+
 def test_closing_happens_once():
     closed = []
     with Recording(emg=EMG, close=lambda: closed.append(1)) as recording:

@@ -29,13 +29,18 @@ def run(
     as_json
         Print all figures, the machine and the versions as a JSON object.
     """
-    measure = import_module(f"myotype.cli.benchmarks.{part}").measure
+    module = import_module(f"myotype.cli.benchmarks.{part}")
     figures = []
     with progress_bar() as bar:
         bar.show(f"measuring: {part}", 0.0)
-        for figure in measure():
+        for figure in module.measure():
             figures.append(figure)
-            bar.show(f"measuring: {part}", 0.0, f"{figure.work}: {figure.median:,.4g} {figure.unit}")
+            share = len(figures) / module.N_FIGURES
+            bar.show(
+                f"measuring: {part}",
+                share,
+                f"{figure.work}: {figure.median:,.4g} {figure.unit}",
+            )
     if as_json:
         print(json.dumps({"part": part, "machine": machine(), "figures": [one.to_json() for one in figures]}, indent=2))
         return 0

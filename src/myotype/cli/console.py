@@ -73,6 +73,11 @@ def tell_of_compiling() -> None:
         say("compiling the search, which takes some seconds the first time")
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number and what there are so many of."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def show_notes(name: str, notes: Sequence[Note]) -> None:
     """Print what was found in a signal, with its place."""
     for note in notes:

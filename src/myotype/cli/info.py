@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from myotype.cli.console import show_table
+from myotype.cli.console import counted, show_table
+from myotype.decoding.choosing import ENGLISH, named_lm, why_not_tuned
 from myotype.errors import MyotypeError
 from myotype.recordings.opening import is_recording
 from myotype.recordings.recording import N_CHANNELS
@@ -143,13 +144,24 @@ def _model(name: str, bundle: Bundle) -> tuple[Rows, dict[str, Any]]:
 
 def _tuned(decoder: DecoderDefaults) -> Rows:
     weights = f"lm weight {decoder.lm_weight:g}, insertion bonus {decoder.insertion_bonus:g}"
-    keys = f"{decoder.keys:,} {'simulated ' if decoder.simulated else ''}keys in {decoder.recordings} recordings"
+    keys = counted(decoder.keys, "simulated key" if decoder.simulated else "key")
+    keys += f" in {counted(decoder.recordings, 'recording')}"
     rates = f"CER {decoder.cer_after:.2%} of them, before {decoder.cer_before:.2%}, greedy {decoder.cer_greedy:.2%}"
     return [
-        ("tuned with", f"language model {decoder.lm}, SHA-256 of its content {decoder.lm_sha256}"),
+        (
+            "tuned with",
+            f"language model {decoder.lm}, SHA-256 of its content {decoder.lm_sha256}{_out_of_use(decoder)}",
+        ),
         ("tuned to", f"{weights}, beam size {decoder.beam_size}"),
         ("tuned on", f"{keys}: {rates}"),
     ]
+
+
+def _out_of_use(decoder: DecoderDefaults) -> str:
+    """Say that the bundled language model has changed since; others are not at hand."""
+    if decoder.lm != ENGLISH:
+        return ""
+    return ": another than the bundled one of now, so not in use" if why_not_tuned(decoder, named_lm(ENGLISH)) else ""
 
 
 def _terms(provenance: Provenance) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from myotype.cli.console import progress_bar, say, show_notes, tell_of_compiling
+from myotype.cli.console import progress_bar, say, show_notes, tell_of_compiling, warn
+from myotype.decoding.choosing import why_not_tuned
+from myotype.decoding.hotwords import read_hotwords
 from myotype.errors import InputError, MyotypeError
 from myotype.files import replacing_file
-from myotype.transcript import WRITERS, Transcript, Update
+from myotype.transcript import MOST_READINGS, WRITERS, Transcript, Update, unlike
 
 if TYPE_CHECKING:
     from myotype.transcriber import Transcriber
@@ -29,6 +32,9 @@ def run(
     output: Path | None = None,
     decoder: Literal["beam", "greedy"] = "beam",
     lm: str = "english",
+    lm_weight: float | None = None,
+    insertion_bonus: float | None = None,
+    beam_size: int | None = None,
     hotwords: Path | None = None,
     n_best: int = 1,
     threads: int = 1,
@@ -55,12 +61,21 @@ def run(
     lm
         The language model of the beam search: english for the bundled one, a file (ARPA, or packed by `myotype lm`), or
         none.
+    lm_weight
+        What the logarithm of the language model's probabilities is multiplied by, 0 to 1000; if not given what was
+        tuned, or suits the language model.
+    insertion_bonus
+        Natural-log score of every key, likewise.
+    beam_size
+        How many readings the search keeps, likewise.
     hotwords
         A file of words and phrases that the beam search is to expect, such as names: one a line, and behind a tab its
-        weight where it has one of its own.
+        weight where it has one of its own: natural-log score per key of the word, 0 to 100; 1.5 if not given. Lines
+        that begin with # do not count. See docs/decoding.md#hot-words.
     n_best
-        Give so many readings, the best first. As txt a line each: rank, score and text, separated by tabs, with enter
-        as its symbol; as json among "alternatives".
+        Give so many readings, up to 1000, the best first. As txt a line each: rank, score and text, separated by tabs,
+        with enter as its symbol, and no text twice; as json among "alternatives", which may differ in corrected
+        mistakes alone. The best may be another than without, in about one key of a thousand.
     threads
         Threads for the network; 0 for as many as there are cores.
     """
@@ -68,20 +83,28 @@ def run(
 
     _check(files, format, output, decoder, n_best)
     targets = _targets(files, output, format)
+    words = None if hotwords is None else read_hotwords(hotwords)
+    if words == {}:
+        warn(f"{hotwords}: there are no hot words in it")
     transcriber = Transcriber.from_pretrained(
         model,
         decoder=decoder,
         lm=None if lm == "none" else lm,
-        hotwords=hotwords,
+        lm_weight=lm_weight,
+        insertion_bonus=insertion_bonus,
+        beam_size=beam_size,
+        hotwords=words,
         threads=threads,
         revision=revision,
     )
     if decoder == "beam":
+        if None in (lm_weight, insertion_bonus, beam_size):
+            _tell_of_tuning(transcriber)
         tell_of_compiling()
     failed = 0
     for file in files:
         try:
-            transcript = _transcribe(transcriber, file, n_best)
+            transcript = _transcribe(transcriber, file, n_best, format)
             show_notes(str(file), transcript.notes)
             written = WRITERS[format](transcript)
             if output is None:
@@ -108,8 +131,8 @@ def _check(files: tuple[Path, ...], format: Format, output: Path | None, decoder
         raise InputError("give at least one recording")
     if output is None and format != "txt" and len(files) > 1:
         raise InputError(f"several recordings do not make one {format} document: give a folder by --output")
-    if n_best < 1:
-        raise InputError(f"--n-best {n_best}: give 1 or more")
+    if not 1 <= n_best <= MOST_READINGS:
+        raise InputError(f"--n-best {n_best}: give 1 to {MOST_READINGS}")
     if n_best > 1 and format not in ("txt", "json"):
         raise InputError(f"{format} has room for one reading: with --n-best give --format txt or json")
     if n_best > 1 and decoder == "greedy":
@@ -133,7 +156,15 @@ def _targets(files: tuple[Path, ...], output: Path | None, suffix: Format) -> di
     return {file: target for target, file in sources.items()}
 
 
-def _transcribe(transcriber: Transcriber, file: Path, n_best: int) -> Transcript:
+def _tell_of_tuning(transcriber: Transcriber) -> None:
+    """Say that what the model was tuned to does not count, where it does not."""
+    reason = why_not_tuned(transcriber.engine.facts.decoder, getattr(transcriber.decoder, "lm", None))
+    if reason:
+        warn(f"{transcriber.engine.bundle.folder}: {reason}")
+
+
+def _transcribe(transcriber: Transcriber, file: Path, n_best: int, format: Format) -> Transcript:  # noqa: A002  (as above)
+    """Read a recording; of readings that show the same text, a text has the best."""
     n_keys = 0
     with progress_bar() as bar:
 
@@ -142,4 +173,8 @@ def _transcribe(transcriber: Transcriber, file: Path, n_best: int) -> Transcript
             n_keys += len(update.committed)
             bar.show(file.name, share, f"{n_keys} keys")
 
-        return transcriber.transcribe(file, n_best=n_best, progress=show)
+        if n_best == 1 or format != "txt":
+            return transcriber.transcribe(file, n_best=n_best, progress=show)
+        # More than asked for, as some will show the same.
+        found = transcriber.transcribe(file, n_best=min(4 * n_best, MOST_READINGS), progress=show)
+        return replace(found, alternatives=unlike(found.alternatives)[:n_best])

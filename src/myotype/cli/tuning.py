@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from myotype.cli.console import ProgressBar, progress_bar, say, show_notes, show_table, tell_of_compiling, warn
+from myotype.cli.console import ProgressBar, counted, progress_bar, say, show_notes, show_table, tell_of_compiling, warn
 from myotype.decoding.choosing import ENGLISH, named_lm, weights_for
 from myotype.decoding.defaults import LONGEST_NAME, DecoderDefaults, lm_digest
 from myotype.decoding.tuning import (
@@ -39,9 +40,12 @@ class Tune:
 
     The network runs once over each recording; what it says is kept in memory, 3 MB a minute at 125 frames a second.
     Then every pair of language-model weight and insertion bonus is tried, then those half-way round the best, then beam
-    sizes: the smallest is taken that makes at most 0.05 percentage points more errors than the best. The result is
-    written into the model's folder and holds where this model is used with this language model, and with no other. Take
-    recordings that the network was not trained on, and others than those that you will judge it by.
+    sizes: the smallest is taken that makes at most 0.05 percentage points more errors than the best. All decode as
+    `myotype transcribe` does. If the result makes fewer errors than the present weights, by more than chance, it is
+    written into the model's folder, and holds where this model is used with this language model, and with no other.
+    Take recordings that the network was not trained on, and others than those that you will judge it by.
+
+    Options that take several values come after the names: `myotype lm tune MODEL a.hdf5 b.hdf5 --weights 1 1.5 2`.
 
     Attributes
     ----------
@@ -51,7 +55,11 @@ class Tune:
     recordings
         Recordings that say what was typed.
     output
-        Leave the model alone, and write a copy of it with the result into this new folder.
+        Leave the model alone, and write a copy of it with the result into this folder.
+    overwrite
+        Replace a model that is in the --output folder already.
+    force
+        Write a result that is better by no more than chance, or without the recordings that failed.
     dry_run
         Only show the result.
     lm
@@ -69,6 +77,8 @@ class Tune:
     model: Annotated[str, tyro.conf.Positional]
     recordings: Annotated[tuple[Path, ...], tyro.conf.Positional]
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    overwrite: bool = False
+    force: bool = False
     dry_run: bool = False
     lm: str = ENGLISH
     weights: tuple[float, ...] = LM_WEIGHTS
@@ -83,6 +93,8 @@ def tune_model(wanted: Tune) -> int:
 
     if not wanted.recordings:
         raise InputError("name at least one recording")
+    if len({file.resolve() for file in wanted.recordings}) < len(wanted.recordings):
+        raise InputError("a recording is named twice: it would count twice")
     _check_target(wanted)
     checked_grid(wanted.weights, wanted.bonuses, wanted.beam_sizes)
     lm = named_lm(None if wanted.lm == "none" else wanted.lm)
@@ -98,7 +110,8 @@ def tune_model(wanted: Tune) -> int:
         found = tune(
             samples,
             lm,
-            before=weights_for(wanted.lm, lm, bundle.facts.decoder),
+            frame_rate=bundle.facts.frame_rate,
+            before=weights_for(lm, bundle.facts.decoder),
             lm_weights=wanted.weights,
             insertion_bonuses=wanted.bonuses,
             beam_sizes=wanted.beam_sizes,
@@ -106,12 +119,17 @@ def tune_model(wanted: Tune) -> int:
             progress=lambda what, done, whole: bar.show(f"trying {what}", done / whole),
         )
     keys = found.greedy.target_length
-    _show(found, f"{keys} {'simulated ' if simulated else ''}keys in {len(samples)} recordings")
+    _show(found, f"{counted(keys, 'simulated key' if simulated else 'key')} in {counted(len(samples), 'recording')}")
     if keys < FEW_KEYS:
-        warn(f"only {keys} keys were typed in these recordings: much of what differs between weights is chance")
+        few = f"only {counted(keys, 'key')} typed in these recordings"
+        warn(f"{few}: nearly all that differs between weights is chance; take thousands")
     for edge in found.edges:
         warn(f"{edge}: something beyond it may be better")
-    if not wanted.dry_run:
+    failed = len(wanted.recordings) - len(samples)
+    reason = _why_not(found, failed, force=wanted.force)
+    if reason:
+        say(f"{reason}; nothing is written")
+    elif not wanted.dry_run:
         name = wanted.lm if wanted.lm == ENGLISH else printable(Path(wanted.lm).name)[:LONGEST_NAME]
         defaults = DecoderDefaults(
             lm=name,
@@ -126,23 +144,50 @@ def tune_model(wanted: Tune) -> int:
         )
         written = write_decoder_defaults(bundle, defaults, copy_to=wanted.output)
         say(f"{written.folder}: tuned to the language model {name}")
-    return 0 if len(samples) == len(wanted.recordings) else 1
+    return 1 if failed else 0
+
+
+def _why_not(found: Tuning, failed: int, *, force: bool) -> str:
+    """Say why a result is not to be written; nothing if it is."""
+    if not found.is_better:
+        return "nothing that was tried makes fewer errors than the weights that the model has"
+    gain = found.before.rates.errors - found.best.rates.errors
+    if not (found.is_certain or force):
+        few = f"{counted(gain, 'error')} fewer, {counted(found.differing, 'key')} read otherwise"
+        return f"no difference that these recordings can show ({few}; --force writes it anyway)"
+    if failed and not force:
+        return f"{counted(failed, 'recording')} failed (--force goes without)"
+    return ""
 
 
 def _check_target(wanted: Tune) -> None:
     """Refuse before the work what could not be written after it."""
     if wanted.output is not None and wanted.dry_run:
         raise InputError("--dry-run writes nothing: give it or --output, not both")
-    if wanted.output is not None and wanted.output.exists():
-        raise OutputError(f"{wanted.output} exists already: choose another --output")
-    if wanted.output is not None or wanted.dry_run:
+    if wanted.dry_run:
+        return
+    if wanted.output is not None:
+        if wanted.output.exists() and not wanted.output.is_dir():
+            raise OutputError(f"{wanted.output} is a file: choose another --output")
+        if wanted.output.exists() and any(wanted.output.iterdir()) and not wanted.overwrite:
+            raise OutputError(f"{wanted.output} exists already: choose another --output, or --overwrite")
+        parents = wanted.output.resolve().parents
+        _check_writable(next(folder for folder in parents if folder.exists()), "choose another --output")
         return
     if wanted.model in bundled_models() or not os.path.isdir(wanted.model):  # noqa: PTH112  (names may be too long)
         raise InputError(
             f"{wanted.model} is no folder of yours to write into: give --output NEW_FOLDER for a copy, or --dry-run"
         )
-    if not os.access(wanted.model, os.W_OK):
-        raise OutputError(f"{wanted.model} cannot be written: give --output NEW_FOLDER for a copy, or --dry-run")
+    _check_writable(Path(wanted.model), "give --output NEW_FOLDER for a copy, or --dry-run")
+
+
+def _check_writable(folder: Path, advice: str) -> None:
+    """Try it: rights do not tell of file systems that cannot be written."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".myotype-", dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error.strerror or error}): {advice}") from error
 
 
 def _samples(transcriber: Transcriber, files: Sequence[Path]) -> tuple[list[Sample], bool]:
@@ -154,12 +199,12 @@ def _samples(transcriber: Transcriber, files: Sequence[Path]) -> tuple[list[Samp
                 sample, made_up = _sample(transcriber, file, bar)
         except MyotypeError as error:
             message = str(error)
-            say(f"myotype lm tune: {message if str(file) in message else f'{file}: {message}'}")
+            say(f"myotype lm: {message if str(file) in message else f'{file}: {message}'}")
         else:
             samples.append(sample)
             simulated &= made_up
     if len(samples) < len(files) > 1:
-        say(f"myotype lm tune: {len(files) - len(samples)} of {len(files)} recordings failed")
+        say(f"myotype lm: {len(files) - len(samples)} of {len(files)} recordings failed")
     return samples, simulated
 
 
@@ -218,4 +263,4 @@ def _in_words(trial: Trial) -> str:
 
 
 def _errors(rates: ErrorRates) -> str:
-    return f"{100 * rates.cer:.2f} %, {rates.errors} errors"
+    return f"{100 * rates.cer:.2f} %, {counted(rates.errors, 'error')}"

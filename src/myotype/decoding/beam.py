@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import EllipsisType
 from typing import Any, Final, SupportsIndex
@@ -18,8 +17,9 @@ from myotype.decoding.automaton import LanguageModel
 from myotype.decoding.beam_hotwords import new_hotwords
 from myotype.decoding.beam_layout import FAR, NONE, State, Work, checked_state, fitted, new_state, new_work, with_room
 from myotype.decoding.beam_model import Model, fingerprint, new_language
-from myotype.decoding.decoder import Decoded, Hypothesis, Labels, check_emissions
-from myotype.decoding.hotwords import folded_hotwords
+from myotype.decoding.decoder import Decoded, Hypothesis, Labels, check_emissions, joined, whole_number
+from myotype.decoding.defaults import LARGEST_BEAM, LARGEST_WEIGHT
+from myotype.decoding.hotwords import folded_hotwords, weighted_hotwords
 from myotype.errors import InputError
 from myotype.keyboard import BACKSPACE, N_LABELS, key_to_label
 
@@ -44,13 +44,13 @@ class BeamDecoder:
     Parameters
     ----------
     beam_size
-        How many hypotheses are kept from frame to frame; those of probability zero never are.
+        How many hypotheses are kept from frame to frame, up to 100,000; those of probability zero never are.
     labels_per_frame
         How many of a frame's labels count, the best ones, blank among them; None for all.
     lm
         The language model, or None for none.
     lm_weight, insertion_bonus
-        As above; without a language model neither plays a part.
+        As above, up to 1,000; without a language model neither plays a part.
     backspace
         Whether backspace deletes. If not, it is a key like any other.
     end_of_word
@@ -65,8 +65,9 @@ class BeamDecoder:
         Above 0. Confidences are shares of the hypotheses' probabilities to the power of 1 / temperature: with 1 they
         are the search's own, with more they are more modest.
     hotwords
-        Words and phrases that are likely, with the natural-log score that each of their keys is to add, from 0 to 100;
-        spaces are keys too. They are compared regardless of case and of shift, and begin where a word begins; see
+        Words and phrases that are likely, with the natural-log score that each of their keys is to add, from 0 to 100,
+        or without, for 1.5; spaces are keys too. They are compared regardless of case and of shift, and begin where a
+        word begins; a backspace after a shift deletes the shift, as one deletes any key. See
         `myotype.decoding.hotwords.read_hotwords`. A key that goes on in one scores at once; that is taken back when
         what was typed turns out to be something else, when a letter, digit or apostrophe goes on where the hot word
         ends with one, or when the stream ends before it is whole (whatever `end_of_word` says). Of several that begin
@@ -92,25 +93,28 @@ class BeamDecoder:
         commit_delay: int | None = 125,
         confidence_delay: int = 16,
         confidence_temperature: float = 1.0,
-        hotwords: Mapping[str, float] | None = None,
+        hotwords: Mapping[str, float] | Iterable[str] | None = None,
     ) -> None:
-        self.beam_size = _whole("beam_size", beam_size, 1)
+        self.beam_size = whole_number("beam_size", beam_size, 1, LARGEST_BEAM)
         self.labels_per_frame = (
-            None if labels_per_frame is None else _whole("labels_per_frame", labels_per_frame, 1, N_LABELS)
+            None if labels_per_frame is None else whole_number("labels_per_frame", labels_per_frame, 1, N_LABELS)
         )
         self.lm = lm
         self.lm_weight = _finite("lm_weight", lm_weight)
         self.insertion_bonus = _finite("insertion_bonus", insertion_bonus)
-        if self.lm_weight < 0:
-            raise InputError(f"lm_weight={lm_weight}: a language model cannot count against itself; expected 0 or more")
+        if not 0 <= self.lm_weight <= LARGEST_WEIGHT:
+            raise InputError(f"lm_weight={lm_weight}: expected a number from 0 to {LARGEST_WEIGHT:g}")
+        if abs(self.insertion_bonus) > LARGEST_WEIGHT:
+            bounds = f"{-LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"
+            raise InputError(f"insertion_bonus={insertion_bonus}: expected a number from {bounds}")
         self.backspace = backspace
         self.end_of_word = end_of_word
         self.commit_delay = _commit_delay(commit_delay)
-        self.confidence_delay = _whole("confidence_delay", confidence_delay, 0)
+        self.confidence_delay = whole_number("confidence_delay", confidence_delay, 0)
         self.confidence_temperature = _finite("confidence_temperature", confidence_temperature)
         if self.confidence_temperature <= 0:
             raise InputError(f"confidence_temperature={confidence_temperature}: expected a number above 0")
-        self.hotwords = dict(hotwords or {})
+        self.hotwords = weighted_hotwords(hotwords)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -166,10 +170,10 @@ class BeamDecoder:
         InputError
             If the emissions are not log-probabilities, or `n_best` is less than 1.
         """
-        n_best = _whole("n_best", n_best, 1)
+        n_best = whole_number("n_best", n_best, 1)
         stream = self.stream(commit_delay=None)
         committed = stream._advance(check_emissions(emissions))
-        return [_hypothesis(_joined([committed, labels]), score) for labels, score in stream._end(n_best)]
+        return [_hypothesis(joined([committed, labels]), score) for labels, score in stream._end(n_best)]
 
     def stream(self, *, commit_delay: int | EllipsisType | None = ...) -> BeamStream:
         """Begin a new stream.
@@ -239,15 +243,14 @@ class BeamStream:
         InputError
             If the emissions are not log-probabilities, or the stream was finished.
         """
-        if self._state.counts["finished"][0]:
-            raise InputError("the stream was finished: begin a new one")
+        self._check_open()
         committed = self._advance(check_emissions(emissions))
         return Decoded(committed, self._read(0), self._n_settled())
 
     def finish(self) -> Decoded:
         """Commit what is pending, of the hypothesis that is best once open words have ended; once and for all."""
         best = [labels for labels, _ in self._end(1)]
-        return Decoded(_joined(best), Labels(), int(self._state.counts["frames"][0]))
+        return Decoded(joined(best), Labels(), int(self._state.counts["frames"][0]))
 
     def finish_n_best(self, n_best: int) -> list[Hypothesis]:
         """Finish, and give several readings of what is pending; all of them follow what was committed.
@@ -268,7 +271,45 @@ class BeamStream:
         InputError
             If `n_best` is less than 1.
         """
-        return [_hypothesis(labels, score) for labels, score in self._end(_whole("n_best", n_best, 1))]
+        return [_hypothesis(labels, score) for labels, score in self._end(whole_number("n_best", n_best, 1))]
+
+    def settle_n_best(self, n_best: int, delay: int) -> tuple[Decoded, list[Hypothesis]]:
+        """Commit what the best reading has up to some frames ago, and give several readings of what that is.
+
+        Where the best reading has no key within the last `delay` frames, those that agree with it up to there go on.
+
+        Parameters
+        ----------
+        n_best
+            How many readings to give at most.
+        delay
+            How many of the latest frames are left out.
+
+        Returns
+        -------
+        decoded
+            What is committed by it, and what is pending then.
+        readings
+            Keys up to there beyond those that were committed before, best first; no two have the same keys, and the
+            first has those that are committed now. Their score is that of the best hypothesis that begins with them.
+
+        Raises
+        ------
+        InputError
+            If `n_best` is less than 1, `delay` less than 0, or the stream was finished.
+        """
+        n_best, delay = whole_number("n_best", n_best, 1), whole_number("delay", delay, 0)
+        self._check_open()
+        state, work = self._state, self._decoder._work_for(self._state)
+        horizon = int(state.counts["frames"][0]) - 1 - delay
+        readings: dict[bytes, Hypothesis] = {}
+        for i in range(int(state.counts["readings"][0])):
+            if len(readings) == n_best:
+                break
+            labels = _up_to(self._read(i), horizon)
+            readings.setdefault(labels.labels.tobytes(), _hypothesis(labels, float(state.beam["total"][i])))
+        kernels.settle_now(state, work, self._decoder._model, horizon)
+        return Decoded(_taken(work), self._read(0), self._n_settled()), list(readings.values())
 
     def copy(self) -> BeamStream:
         """Give an independent stream that goes on from the same point."""
@@ -304,7 +345,7 @@ class BeamStream:
                 parts.append(_taken(work))
                 if len(block):
                     self._state = with_room(self._state)
-        return _joined(parts)
+        return joined(parts)
 
     def _end(self, n_best: int) -> list[tuple[Labels, float]]:
         """Let open words end, once and for all; give what the best have beyond the committed keys, and their scores."""
@@ -314,6 +355,10 @@ class BeamStream:
         n_readings = int(kernels.close(state, decoder._work_for(state), decoder._model))
         state.counts["finished"] = 1
         return [(self._read(i), float(state.beam["total"][i])) for i in range(min(n_best, n_readings))]
+
+    def _check_open(self) -> None:
+        if self._state.counts["finished"][0]:
+            raise InputError("the stream was finished: begin a new one")
 
     def _read(self, i: int) -> Labels:
         """Give what a reading has beyond the committed keys."""
@@ -327,27 +372,15 @@ class BeamStream:
         return int(counts["frames"][0]) if first == FAR else max(first, int(counts["last_frame"][0]))
 
 
-def _whole(name: str, value: SupportsIndex, least: int, most: int | None = None) -> int:
-    """Give a whole number in a range, or refuse it."""
-    expected = f"expected a whole number from {least} up" if most is None else f"expected {least} to {most}"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InputError(f"{name}={value!r}: {expected}") from None
-    if number < least or (most is not None and number > most):
-        raise InputError(f"{name}={value!r}: {expected}")
-    return number
-
-
 def _commit_delay(value: SupportsIndex | None) -> int | None:
-    return None if value is None else _whole("commit_delay", value, 0)
+    return None if value is None else whole_number("commit_delay", value, 0)
 
 
 def _finite(name: str, value: float) -> float:
     """Give a finite number, or refuse it."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{name}={value!r}: expected a finite number")
@@ -358,6 +391,12 @@ def _hypothesis(labels: Labels, score: float) -> Hypothesis:
     return Hypothesis(labels.labels, labels.frames, labels.confidences, score)
 
 
+def _up_to(labels: Labels, frame: int) -> Labels:
+    """Give those of the labels that begin up to a frame."""
+    n = int(np.searchsorted(labels.frames, frame, side="right"))
+    return Labels(labels.labels[:n], labels.frames[:n], labels.confidences[:n])
+
+
 def _taken(work: Work) -> Labels:
     """Take what was found out of the room to work in."""
     n = int(work.n_found[0])
@@ -366,14 +405,3 @@ def _taken(work: Work) -> Labels:
         return Labels()
     found = work.found[:n]
     return Labels(found["label"].astype(np.int64), found["frame"].copy(), found["confidence"].copy())
-
-
-def _joined(parts: Sequence[Labels]) -> Labels:
-    parts = [part for part in parts if len(part)] or [Labels()]
-    if len(parts) == 1:
-        return parts[0]
-    return Labels(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.frames for part in parts]),
-        np.concatenate([part.confidences for part in parts]),
-    )

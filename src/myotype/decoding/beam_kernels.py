@@ -115,9 +115,20 @@ def _read_out(sources: int) -> Any:
     return entry(read_out)
 
 
+def _settle_now(sources: int) -> Any:
+    def settle_now(state: State, work: Work, model: Model, horizon: int) -> None:
+        """Commit what the best reading has up to a frame; it is in ``work.found`` then."""
+        work.n_found[0] = 0
+        if sources >= 0:
+            settle(state, work, model, horizon)
+
+    return entry(settle_now)
+
+
 advance: Final = _advance(_VERSION)
 close: Final = _close(_VERSION)
 read_out: Final = _read_out(_VERSION)
+settle_now: Final = _settle_now(_VERSION)
 
 
 def is_compiled() -> bool:

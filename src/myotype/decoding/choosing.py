@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from myotype.decoding.decoder import Decoder
@@ -13,14 +13,19 @@ from myotype.decoding.greedy import GreedyDecoder
 from myotype.errors import InputError
 
 if TYPE_CHECKING:
+    from myotype.decoding.automaton import LanguageModel
+    from myotype.decoding.beam import BeamDecoder
     from myotype.decoding.ngram import NGram
 
 ENGLISH: Final = "english"
 """The name of the bundled language model."""
 
-_SECONDS: Final = 1.0
-"""How long after its onset a key of a stream is committed at the latest, and its confidence is taken: what is asked
-sooner is answered with less certainty than there is."""
+_COMMIT_SECONDS: Final = 2.0
+"""How long after its onset a key of a stream is committed at the latest."""
+
+_CONFIDENCE_SECONDS: Final = 1.0
+"""How long after a key's onset its confidence is taken: what is asked sooner is answered with less certainty than there
+is."""
 
 _TEMPERATURE: Final = 1.5
 """With a language model the hypotheses are surer of themselves than they are right."""
@@ -45,8 +50,11 @@ def named_decoder(
     lm: str | os.PathLike[str] | NGram | None,
     frame_rate: float,
     *,
-    hotwords: Mapping[str, float] | str | os.PathLike[str] | None = None,
+    hotwords: Mapping[str, float] | Iterable[str] | str | os.PathLike[str] | None = None,
     defaults: DecoderDefaults | None = None,
+    lm_weight: float | None = None,
+    insertion_bonus: float | None = None,
+    beam_size: int | None = None,
 ) -> Decoder:
     """Make a decoder.
 
@@ -59,38 +67,66 @@ def named_decoder(
     frame_rate
         Emission frames a second.
     hotwords
-        Words that the beam search is to expect, with their weights, or a file of them: see
+        Words that the beam search is to expect, with their weights or without, or a file of them: see
         :func:`~myotype.decoding.hotwords.read_hotwords`.
     defaults
         What the model was tuned to; used where the language model is the one that it was tuned with.
+    lm_weight, insertion_bonus, beam_size
+        As `BeamDecoder` takes them, in the place of those that suit the language model.
 
     Raises
     ------
     InputError
-        If there is no decoder of that name, or it knows no hot words.
+        If there is no decoder of that name, or an option is impossible or not one of that decoder.
     LanguageModelError
         If the file is not a language model.
     """
     if name == "greedy":
         if hotwords is not None:
             raise InputError("hot words need the beam search; the decoder is greedy")
+        if lm not in (None, ENGLISH):
+            raise InputError("a language model needs the beam search; the decoder is greedy")
+        if (lm_weight, insertion_bonus, beam_size) != (None, None, None):
+            raise InputError("weights and beam sizes are those of the beam search; the decoder is greedy")
         return GreedyDecoder()
     if name != "beam":
         raise InputError(f"decoder {name!r} is not known; there are: greedy, beam")
-    from myotype.decoding.beam import BeamDecoder
     from myotype.decoding.hotwords import read_hotwords
 
     model = named_lm(lm)
-    lm_weight, insertion_bonus, beam_size = weights_for(lm, model, defaults)
+    weights = weights_for(model, defaults)
+    if lm_weight is not None:
+        weights = weights._replace(lm_weight=lm_weight)
+    if insertion_bonus is not None:
+        weights = weights._replace(insertion_bonus=insertion_bonus)
+    if beam_size is not None:
+        weights = weights._replace(beam_size=beam_size)
+    words = read_hotwords(hotwords) if isinstance(hotwords, (str, os.PathLike)) else hotwords
+    return beam_decoder(model, weights, frame_rate, words)
+
+
+def beam_decoder(
+    lm: LanguageModel | None,
+    weights: Weights,
+    frame_rate: float,
+    hotwords: Mapping[str, float] | Iterable[str] | None = None,
+) -> BeamDecoder:
+    """Make the beam search that transcribing uses, and tuning too.
+
+    Raises
+    ------
+    InputError
+        If a weight or a hot word is impossible.
+    """
+    from myotype.decoding.beam import BeamDecoder
+
     return BeamDecoder(
-        beam_size=beam_size,
-        lm=model,
-        lm_weight=lm_weight,
-        insertion_bonus=insertion_bonus,
-        hotwords=read_hotwords(hotwords) if isinstance(hotwords, (str, os.PathLike)) else hotwords,
-        commit_delay=round(_SECONDS * frame_rate),
-        confidence_delay=round(_SECONDS * frame_rate),
-        confidence_temperature=1.0 if model is None else _TEMPERATURE,
+        **weights._asdict(),
+        lm=lm,
+        hotwords=hotwords,
+        commit_delay=round(_COMMIT_SECONDS * frame_rate),
+        confidence_delay=round(_CONFIDENCE_SECONDS * frame_rate),
+        confidence_temperature=1.0 if lm is None else _TEMPERATURE,
     )
 
 
@@ -115,18 +151,34 @@ def named_lm(lm: str | os.PathLike[str] | NGram | None) -> NGram | None:
     return NGram.load(lm)
 
 
-def weights_for(
-    name: str | os.PathLike[str] | NGram | None, lm: NGram | None, defaults: DecoderDefaults | None
-) -> Weights:
+def weights_for(lm: NGram | None, defaults: DecoderDefaults | None) -> Weights:
     """Say how a model is to be decoded with a language model.
 
     Parameters
     ----------
-    name, lm
-        What the user calls the language model, and the model itself.
+    lm
+        The language model.
     defaults
         What the model was tuned to, which holds for the language model that it was tuned with and for no other.
     """
     if defaults is not None and lm is not None and lm_digest(lm) == defaults.lm_sha256:
         return Weights(defaults.lm_weight, defaults.insertion_bonus, defaults.beam_size)
-    return _ENGLISH if name == ENGLISH else BASELINE
+    return _ENGLISH if lm is not None and _is_bundled(lm) else BASELINE
+
+
+def why_not_tuned(defaults: DecoderDefaults | None, lm: NGram | None) -> str:
+    """Say why what a model was tuned to does not count with a language model; "" where it does or there is none."""
+    if defaults is None or lm is None or lm_digest(lm) == defaults.lm_sha256:
+        return ""
+    return (
+        f"the model was tuned with the language model {defaults.lm}, and this is another one, or its content has "
+        "changed since: it has the general weights"
+    )
+
+
+def _is_bundled(lm: NGram) -> bool:
+    """Tell whether a language model is the bundled one, wherever it was opened from."""
+    from myotype.decoding.bundled import bundled_lm
+
+    bundled = bundled_lm()
+    return lm is bundled or (lm.n_ngrams == bundled.n_ngrams and lm_digest(lm) == lm_digest(bundled))

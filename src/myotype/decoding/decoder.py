@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +108,36 @@ class Decoder(Protocol):
 
     def stream(self) -> DecoderStream:
         """Begin a new stream."""
+
+
+def joined(parts: Sequence[Labels]) -> Labels:
+    """Give labels one after another."""
+    parts = [part for part in parts if len(part)] or [Labels()]
+    if len(parts) == 1:
+        return parts[0]
+    return Labels(
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.frames for part in parts]),
+        np.concatenate([part.confidences for part in parts]),
+    )
+
+
+def whole_number(name: str, value: SupportsIndex, least: int, most: int | None = None) -> int:
+    """Give a whole number in a range.
+
+    Raises
+    ------
+    InputError
+        If it is none, or outside.
+    """
+    expected = f"expected a whole number from {least} up" if most is None else f"expected {least} to {most}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name}={value!r}: {expected}") from None
+    if number < least or (most is not None and number > most):
+        raise InputError(f"{name}={value!r}: {expected}")
+    return number
 
 
 def check_emissions(emissions: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -114,7 +114,9 @@ def _number(value: Any, low: float, high: float, kind: type, what: str) -> Any:
 
 
 def lm_digest(lm: LanguageModel) -> str:
-    """Tell language models apart by what they say of keys, whatever form they are kept in.
+    """Tell language models apart by their arrays, in whichever kind of file they are kept.
+
+    The same n-grams in another order make other arrays: an ARPA file of shuffled lines has another digest.
 
     Returns
     -------

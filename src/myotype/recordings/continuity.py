@@ -204,10 +204,7 @@ class Continuity:
         bad = ~good[rows]
         self._episodes.add_rows("bad values", rows + self._n_samples, timing.elapsed[rows], bad)
         self.counts.bad_values += int(bad.sum())
-        for channel in np.flatnonzero(bad.any(axis=0)):
-            last_good = np.maximum.accumulate(np.where(good[:, channel], np.arange(len(samples)), -1))
-            column = samples[:, channel]
-            samples[:, channel] = np.where(last_good < 0, self._last_row[channel], column[last_good])
+        carry_last_good(samples, good, self._last_row)
 
     def _cut(self, samples: npt.NDArray[np.float32], clock: npt.NDArray[np.float64], timing: Timing) -> list[Segment]:
         """Cut at the breaks: put in what bridges the short ones, begin a segment after the others."""
@@ -245,6 +242,16 @@ class Continuity:
             for run, end in zip(runs, [*(run.begin for run in runs[1:]), self._n_samples + len(samples)], strict=True)
             if run.samples
         ]
+
+
+def carry_last_good(
+    samples: npt.NDArray[np.float32], good: npt.NDArray[np.bool_], before: npt.NDArray[np.float32]
+) -> None:
+    """Replace, in place, what is not good by its channel's last good value, or where there is none by that before."""
+    for channel in np.flatnonzero(~good.all(axis=0)):
+        last_good = np.maximum.accumulate(np.where(good[:, channel], np.arange(len(samples)), -1))
+        column = samples[:, channel]
+        samples[:, channel] = np.where(last_good < 0, before[channel], column[last_good])
 
 
 @dataclass(slots=True)

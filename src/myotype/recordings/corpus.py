@@ -165,10 +165,19 @@ def _files(root: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise RecordingError(f"{error.filename} cannot be read: {error.strerror}") from error
 
-    for folder, folders, files in os.walk(root, onerror=fail):
-        passed_over = _NOT_RAW if DESCRIPTION in files else ()
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in passed_over)
-        yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
+    # Links come last, so that a folder counts by its own place; and none is entered twice, nor in a circle.
+    waiting, seen = [root], set()
+    while waiting:
+        for folder, folders, files in os.walk(waiting.pop(0), onerror=fail):
+            stat = Path(folder).stat()
+            if (stat.st_dev, stat.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((stat.st_dev, stat.st_ino))
+            passed_over = _NOT_RAW if DESCRIPTION in files else ()
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in passed_over)
+            waiting += [path for name in folders if (path := Path(folder, name)).is_symlink()]
+            yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _of_hdf5(file: Path) -> Entry | Stray:
@@ -181,7 +190,7 @@ def _of_hdf5(file: Path) -> Entry | Stray:
         with h5py.File(file, "r", locking="best-effort") as opened:
             if hdf5.GROUP not in opened:
                 return Stray(file, f"it has no group {hdf5.GROUP!r}, so it is no recording of the emg2qwerty form")
-            user = plain_user(hdf5._Attributes(opened[hdf5.GROUP], file).user())
+            user = plain_user(hdf5.Attributes(opened[hdf5.GROUP], file).user())
     # A file that is damaged counts, so that whoever opens it is told what is wrong with it.
     except (OSError, RuntimeError, KeyError, ValueError, LabelsError):
         user = ""

@@ -72,7 +72,7 @@ def open_hdf5(path: str | os.PathLike[str]) -> Recording:
             dataset = _checked_dataset(_own_member(group, DATASET, h5py.Dataset, path), path)
             signal = _Signal(dataset, path)
             sfreq = _sampling_rate(signal)
-            attributes = _Attributes(group, path)
+            attributes = Attributes(group, path)
             recording = Recording(
                 emg=_Emg(signal),
                 times=_Times(signal),
@@ -145,7 +145,7 @@ class _Times:
         return self._signal.times(window.start, window.stop)
 
 
-class _Attributes:
+class Attributes:
     """What the group's attributes say, read and checked when asked for."""
 
     def __init__(self, group: h5py.Group, path: Path) -> None:
@@ -153,12 +153,15 @@ class _Attributes:
         self._path = path
 
     def key_presses(self) -> tuple[KeyPress, ...]:
+        """Give every key press."""
         return labels.parse_key_presses(self.text("keystrokes"), str(self._path))
 
     def prompts(self) -> tuple[Prompt, ...]:
+        """Give every prompt."""
         return labels.parse_prompts(self.text("prompts"), str(self._path))
 
     def user(self) -> str:
+        """Give who typed."""
         return self.text("user")
 
     def name(self) -> str:
@@ -167,6 +170,7 @@ class _Attributes:
         return self._path.stem if name is None else name
 
     def text(self, attribute: str) -> str:
+        """Give an attribute that there has to be."""
         text = self._text(attribute)
         if text is None:
             raise labels.missing(attribute, str(self._path))

@@ -78,10 +78,7 @@ def _rows(recording: Recording, start: int, stop: int) -> npt.NDArray[np.void]:
 
 
 def _storable(text: str, what: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"the recording's {what} {text!r} is not a text that UTF-8 can hold") from error
+    labels.check_storable(text, what)
     if "\0" in text:
         raise InputError(f"the recording's {what} {text!r} holds a zero character, which HDF5 cannot store")
     return text

@@ -26,6 +26,20 @@ def malformed(attribute: str, where: str, problem: str) -> LabelsError:
     return LabelsError(f"{where}: the attribute {attribute!r} is malformed: {problem}. {_ASIDE}")
 
 
+def check_storable(text: str, what: str) -> None:
+    """See that a text can be written to a file.
+
+    Raises
+    ------
+    InputError
+        If UTF-8 cannot hold it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the recording's {what} {text!r} is not a text that UTF-8 can hold") from error
+
+
 def parse_key_presses(text: str, where: str, attribute: str = "keystrokes") -> tuple[KeyPress, ...]:
     """Read key presses from a JSON list of objects with `key`, `start` and `end`; more fields are passed over.
 

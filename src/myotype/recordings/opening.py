@@ -29,8 +29,8 @@ def open_recording(path: str | os.PathLike[str], *, units: str | None = None) ->
         the folder of a BIDS session that has one of these; or that of a prepared recording. BrainVision needs the extra
         `brainvision`.
     units
-        For BDF, EDF and BrainVision: what the numbers are in (V, mV, uV, nV), whatever the file declares. HDF5
-        recordings are in microvolts.
+        For BDF and EDF: what the numbers are in (V, mV, uV, nV), whatever the file declares. BrainVision is read by the
+        units of its own header, and HDF5 recordings are in microvolts.
 
     Returns
     -------
@@ -43,6 +43,8 @@ def open_recording(path: str | os.PathLike[str], *, units: str | None = None) ->
     ------
     RecordingError
         If there is no such file, or it has no signal that can be read.
+    InputError
+        If there is no such unit, or the file has its own.
     MissingExtraError
         If an extra is needed.
     """
@@ -66,7 +68,9 @@ def open_recording(path: str | os.PathLike[str], *, units: str | None = None) ->
     if suffix == _BRAINVISION_SUFFIX:
         from myotype.recordings.bids.brainvision import open_brainvision  # noqa: PLC0415 (as above)
 
-        return open_brainvision(file, units=units)
+        if units is not None:
+            raise InputError(f"{file}: the units of BrainVision are those of its header; correct them there")
+        return open_brainvision(file)
     if units is not None:
         raise InputError(f"{file}: HDF5 recordings are in microvolts; their units cannot be given")
     return open_hdf5(file)
@@ -84,7 +88,10 @@ def _signals_in(folder: Path) -> list[Path]:
     """Find the signals of a session's folder."""
     endings = (*_EDF_SUFFIXES, _BRAINVISION_SUFFIX)
     return sorted(
-        path for part in _SESSION_FOLDERS for path in (folder / part).glob("*_emg.*") if path.suffix.lower() in endings
+        path
+        for part in _SESSION_FOLDERS
+        for path in (folder / part).glob("*_emg.*")
+        if path.suffix.lower() in endings and not path.name.startswith(".")  # as macOS adds to files on foreign disks
     )
 
 

@@ -335,6 +335,8 @@ def _checked(
 
 def _checked_presses(presses: tuple[KeyPress, ...]) -> tuple[KeyPress, ...]:
     for at, press in enumerate(presses):
+        if not press.key:
+            raise InputError(f"key press {at} has no key")
         if not (math.isfinite(press.down) and math.isfinite(press.up)):
             raise InputError(f"key press {at} ({press.key!r}) has a time that is no number: {press.down}, {press.up}")
     late = first_out_of_order(presses)

@@ -293,7 +293,12 @@ def read_facts(path: Path, config: Mapping[str, Any]) -> Facts:
     facts["provenance"] = Provenance.from_json(facts["provenance"], f"{path}: provenance")
     facts["settling_frames"] = content.get("settling_frames", 0)
     if "decoder" in content:
-        facts["decoder"] = DecoderDefaults.from_json(content["decoder"], f"{path}: decoder")
+        try:
+            facts["decoder"] = DecoderDefaults.from_json(content["decoder"], f"{path}: decoder")
+        except ModelError as error:
+            raise ModelError(
+                f'{error}; the model works without: remove "decoder" from the file, then tune again if need be'
+            ) from error
     _check_types(path, facts)
     for name in ("sfreq", "n_chans", "hop_length"):
         if config.get(name) != facts[name]:

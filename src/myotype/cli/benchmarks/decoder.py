@@ -38,6 +38,9 @@ _OTHERS: Final = {
 }
 _TARGETS: Final = {"peaky": 20_000.0, "flat": 5_000.0}
 
+N_FIGURES: Final = 19
+"""How many `measure` gives."""
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -121,7 +124,7 @@ def _throughput(lm: NGram, sizes: Sizes) -> Iterator[Figure]:
             else:
                 yield Figure(work, found, "frames/s", at_least=_TARGETS[name], others=_OTHERS[name])
             found = rates(lambda: _whole(decoder.stream(), emissions), len(emissions))  # noqa: B023
-            yield Figure(f"the same, streaming, {decoder.commit_delay} frames to commit", found, "frames/s")
+            yield Figure(f"{work}, streaming, {decoder.commit_delay} frames to commit", found, "frames/s")
     decoder = BeamDecoder(labels_per_frame=None, lm=lm)
     emissions = peaky(sizes.all_labels)
     found = rates(lambda: decoder.decode(emissions), len(emissions))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import tyro
 
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
     from myotype.recordings import Recording
 
 
+_UNFINISHED: Final = {"bids": (".", "sub-*/ses-*"), "hdf5": (".",)}  # where a killed run may have left something
+
+
 @dataclass
 class Convert:
     """Write recordings in another form: as a BIDS tree, or as HDF5 files of the emg2qwerty form.
 
-    What is there already is kept, if it is the same recording, so that a conversion that was interrupted goes on.
+    What is there already is kept, if it is the same recording, so that a conversion that was interrupted goes on. HDF5
+    files are named by their recordings; where two people have one of the same name, by their users too.
 
     Attributes
     ----------
@@ -33,7 +38,7 @@ class Convert:
     to
         The form to write.
     units
-        What the numbers of BDF, EDF and BrainVision files are in (V, mV, uV, nV), whatever they declare.
+        What the numbers of BDF and EDF files are in (V, mV, uV, nV), whatever they declare.
     name
         What the BIDS tree is called.
     license
@@ -55,11 +60,13 @@ class Convert:
 
     def run(self) -> int:
         """Do it, and give the exit code."""
+        from myotype.files import alone_in
+
         sources = list(self._found())
         failed: list[Path] = []
         targets = self._targets(sources, failed)
         written = kept = 0
-        with progress_bar() as bar:
+        with alone_in(self.output, unfinished=_UNFINISHED[self.to]), progress_bar() as bar:
             for done, (source, target) in enumerate(targets.items()):
                 bar.show(f"converting {source.name}", done / len(targets), f"{done} of {len(targets)}")
                 try:
@@ -68,7 +75,7 @@ class Convert:
                     else:
                         kept += 1
                 except MyotypeError as error:
-                    warn(f"{source}: {error}" if str(source) not in str(error) else str(error))
+                    _warn_of(source, error)
                     failed.append(source)
         parts = [f"{written} written", f"{kept} there already", f"{len(failed)} failed"]
         say(f"{self.output}: {', '.join(part for part in parts if not part.startswith('0 ')) or 'nothing to do'}")
@@ -110,31 +117,38 @@ class Convert:
         """
         from myotype import recordings
 
-        taken: dict[Path, Path] = {}
+        names: dict[Path, tuple[str, str]] = {}
         with progress_bar() as bar:
             for done, source in enumerate(dict.fromkeys(sources)):
                 bar.show(f"looking at {source.name}", done / len(sources))
                 try:
                     with recordings.open(source, units=self.units if _declares_units(source) else None) as recording:
-                        target = self._target(recording)
+                        names[source] = self._names(recording)
                 except MyotypeError as error:
-                    warn(str(error))
+                    _warn_of(source, error)
                     failed.append(source)
-                    continue
-                if target in taken:
-                    raise InputError(
-                        f"{source} and {taken[target]} would both be written to {target}: they have one id; convert"
-                        " them to different folders"
-                    )
-                taken[target] = source
-        return {source: target for target, source in taken.items()}
+        users: dict[str, set[str]] = {}
+        for user, name in names.values():
+            users.setdefault(name, set()).add(user)
+        targets: dict[Path, Path] = {}
+        for source, (user, name) in names.items():
+            target = self.output / (f"{user}-{name}" if user and len(users[name]) > 1 else name)
+            if target in targets.values():
+                first = next(other for other, taken in targets.items() if taken == target)
+                raise InputError(
+                    f"{source} and {first} would both be written to {target}: they have one id; convert them to"
+                    " different folders"
+                )
+            targets[source] = target
+        return targets
 
-    def _target(self, recording: Recording) -> Path:
+    def _names(self, recording: Recording) -> tuple[str, str]:
+        """Give the user and the name of what a recording is written to; in a tree the name has the user already."""
         if self.to == "hdf5":
-            return self.output / f"{file_name(recording.name)}.hdf5"
+            return safe_name(recording.user), f"{file_name(recording.name)}.hdf5"
         from myotype.recordings.bids.writing import labels_of, signal_path
 
-        return signal_path(self.output, *labels_of(recording))
+        return "", str(signal_path(Path(), *labels_of(recording)))
 
     def _convert(self, source: Path, target: Path) -> bool:
         """Write one recording; tell whether it had to be."""
@@ -142,7 +156,8 @@ class Convert:
         from myotype.recordings.bids.writing import write_bids
 
         with recordings.open(source, units=self.units if _declares_units(source) else None) as recording:
-            if target.exists() and not self.overwrite:
+            # Unlike the method of a path, this takes a name that is too long for one that is not there.
+            if os.path.exists(target) and not self.overwrite:  # noqa: PTH110
                 _check_same(recording, target)
                 return False
             for note in recording.notes:
@@ -173,10 +188,19 @@ def file_name(name: str) -> str:
     InputError
         If nothing is left of it.
     """
-    safe = re.sub(r"[^\w@.+=,-]+", "-", name).strip("-.")
+    safe = safe_name(name)
     if not safe:
         raise InputError(f"a recording is called {name!r}, which no file can be called")
     return safe
+
+
+def safe_name(text: str) -> str:
+    """Leave out of a text what the name of a file should not have."""
+    return re.sub(r"[^\w@.+=,-]+", "-", text).strip("-.")
+
+
+def _warn_of(source: Path, error: MyotypeError) -> None:
+    warn(str(error) if str(source) in str(error) else f"{source}: {error}")
 
 
 def _declares_units(source: Path) -> bool:

@@ -29,7 +29,8 @@ class Prepare:
     Attributes
     ----------
     root
-        A folder of HDF5 recordings at any depth, or a BIDS tree.
+        A folder of HDF5 recordings at any depth, or a BIDS tree; labels are needed to train, so each recording needs
+        its events.tsv there.
     output
         The folder of the cache. Each recording in it opens like any other.
     jobs

@@ -23,17 +23,18 @@ _VOLT: Final = "V"  # what MNE makes of every unit of voltage
 _FILE_KEYS: Final = re.compile(rb"^\s*(DataFile|MarkerFile)\s*=\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
-def open_brainvision(path: str | os.PathLike[str], *, units: str | None = None) -> Recording:
+def open_brainvision(path: str | os.PathLike[str]) -> Recording:
     """Open a BrainVision recording by its ``.vhdr``, with the sidecars of EMG-BIDS that belong to it.
 
-    It is what :func:`myotype.recordings.bids.reading.open_bids` gives, with the same parameters and errors.
+    It is what :func:`myotype.recordings.bids.reading.open_bids` gives, with the same errors. Units are those of its own
+    header: MNE makes volts of them, whatever channels.tsv says.
 
     Raises
     ------
     MissingExtraError
         If MNE is not installed.
     """
-    return open_signal(Path(path), _BrainVision, units=units)
+    return open_signal(Path(path), _BrainVision)
 
 
 class _BrainVision:
@@ -57,7 +58,7 @@ class _BrainVision:
         self._closed = False
         self.notes = [str(warning.message) for warning in said]
         # MNE takes a unit that it does not know for volts, and its own are volts.
-        self.channels = [Channel(label, _VOLT) for label in self._raw.ch_names]
+        self.channels = [Channel(label, _VOLT, settled=True) for label in self._raw.ch_names]
         self.n_samples = int(self._raw.n_times)
         self.sfreq = float(self._raw.info["sfreq"])
         date = self._raw.info["meas_date"]

@@ -20,10 +20,21 @@ _LABEL_WIDTH: Final = 16  # of a label in a BDF header, where longer names are c
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A signal as a file's own header describes it: its label, and its unit or None."""
+    """A signal as a file describes it.
+
+    Attributes
+    ----------
+    label
+        What it is called.
+    unit
+        The unit of its values, by the file's own header; None where it has none.
+    settled
+        Whether they are in that unit, whatever a table says of what is stored.
+    """
 
     label: str
     unit: str | None
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +103,9 @@ def layout(
     declared: dict[str, None] = {}
     factors = []
     for place in places:
-        in_table = units.unit_of(rows[place].get("units", "")) if rows else None
-        name = given_unit or in_table or channels[order[place]].unit
+        channel = channels[order[place]]
+        in_table = units.unit_of(rows[place].get("units", "")) if rows and not channel.settled else None
+        name = given_unit or in_table or channel.unit
         declared[name or f"{units.UNDECLARED} (nothing says so)"] = None
         factors.append(units.microvolts(name or units.UNDECLARED, where))
     return Layout(tuple(order[place] for place in places), tuple(factors), ", ".join(declared), tuple(notes))

@@ -24,10 +24,14 @@ from myotype.errors import RecordingError
 ANNOTATIONS: Final = ("EDF Annotations", "BDF Annotations")
 """Labels of signals that hold texts."""
 
+HIGHEST_RATE: Final = 200_000.0
+"""Samples a second: a header that says more is wrong, and windows of a quarter of a second would be large."""
+
 MAIN_BYTES: Final = 256
 _MAGIC: Final = {b"\xffBIOSEMI": 3, b"0       ": 2}  # and the bytes of a sample that follow from it
 _MOST_SIGNALS: Final = 4096
 _LARGEST_RECORD: Final = 2**26  # bytes: one record is what the smallest read has to hold
+_PIECE: Final = 2**20  # bytes that are read and decoded at a time
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 
 # The fields of a signal, in the order of the header, with their widths.
@@ -137,43 +141,52 @@ class EdfFile:
         """
         n = chosen[0].samples
         first, last = start // n, -(-stop // n)
-        raw = self._read_records(first, last)
         out = np.empty(((last - first) * n, len(chosen)), dtype=np.float32)
         gain = np.array([signal.gain for signal in chosen]) * scale
         offset = np.array([signal.offset for signal in chosen]) * scale
         # A product of two numbers that float32 holds exactly is rounded alike in float32 and in float64.
         exact = not offset.any() and np.array_equal(gain, gain.astype(np.float32))
-        digital = np.empty((len(chosen), n), dtype=np.int32)
-        for record in range(last - first):
-            for row, signal in zip(digital, chosen, strict=True):
-                self._decode(raw, record * self._record_bytes + signal.first_byte, row)
-            part = out[record * n : (record + 1) * n]
+        at_once = max(1, _PIECE // self._record_bytes)
+        for record in range(first, last, at_once):
+            n_records = min(at_once, last - record)
+            digital = self._decode(self._read_records(record, n_records), chosen, n_records).T
+            part = out[(record - first) * n :][: len(digital)]
             if exact:
-                np.multiply(digital.T, gain.astype(np.float32), out=part, dtype=np.float32)
+                np.multiply(digital, gain.astype(np.float32), out=part, dtype=np.float32)
             else:
                 with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, as in HDF5
-                    part[:] = digital.T * gain + offset
+                    part[:] = digital * gain + offset
         return out[start - first * n : stop - first * n]
 
-    def _decode(self, raw: bytes, at: int, row: npt.NDArray[np.int32]) -> None:
-        if self._width == 2:
-            row[:] = np.frombuffer(raw, "<i2", len(row), at)
-            return
-        # Four bytes are read at every third; the one too many is shifted out, and the sign in.
-        np.left_shift(np.ndarray(len(row), "<i4", raw, at, (3,)), 8, out=row)
-        np.right_shift(row, 8, out=row)
+    def _decode(self, raw: bytearray, chosen: Sequence[Signal], n_records: int) -> npt.NDArray[np.int32]:
+        """Give the integers of some signals in whole records, shape (len(chosen), samples)."""
+        shape = (n_records, chosen[0].samples)
+        digital = np.empty((len(chosen), *shape), dtype=np.int32)
+        strides = (self._record_bytes, self._width)
+        for rows, signal in zip(digital, chosen, strict=True):
+            if self._width == 2:
+                rows[:] = np.ndarray(shape, "<i2", raw, signal.first_byte, strides)
+            else:
+                # Four bytes are read at every third; the one too many is shifted out, and the sign in.
+                np.left_shift(np.ndarray(shape, "<i4", raw, signal.first_byte, strides), 8, out=rows)
+                np.right_shift(rows, 8, out=rows)
+        return digital.reshape(len(chosen), -1)
 
-    def _read_records(self, first: int, last: int) -> bytes:
+    def _read_records(self, first: int, n_records: int) -> bytearray:
         if self._file.closed:
             raise RecordingError(f"{self.path}: the recording is closed; read it inside its with block")
-        size = (last - first) * self._record_bytes
+        size = n_records * self._record_bytes
+        raw = bytearray(size + 1)  # what the last sample of 24 bits is read with
+        left, place = memoryview(raw)[:size], self._header_bytes + first * self._record_bytes
         try:
-            raw = os.pread(self._file.fileno(), size, self._header_bytes + first * self._record_bytes)
+            while left:
+                n_read = os.preadv(self._file.fileno(), [left], place)
+                if not n_read:
+                    raise RecordingError(f"{self.path}: the file has become shorter since it was opened")
+                left, place = left[n_read:], place + n_read
         except OSError as error:
             raise RecordingError(f"{self.path} cannot be read: {error.strerror or error}") from error
-        if len(raw) < size:
-            raise RecordingError(f"{self.path}: the file has become shorter since it was opened")
-        return raw + b"\0"  # what the last sample of 24 bits is read with
+        return raw
 
     def _read_header(self) -> None:
         main = self._file.read(MAIN_BYTES)

@@ -7,14 +7,14 @@ cannot say exactly what happened, a further column, ``exact``, says it in JSON, 
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from myotype.errors import LabelsError
-from myotype.recordings.bids.sidecars import NOT_AVAILABLE
+from myotype.recordings.bids.sidecars import NOT_AVAILABLE, finite_number
 from myotype.recordings.recording import TEXT_PROMPT, Prompt, first_out_of_order
 from myotype.transcript import KeyPress
 
@@ -28,6 +28,7 @@ _GAP: Final = "gap"
 _EXACT: Final = "exact"
 _SAMPLE: Final = "sample"
 _ENTER: Final = "⏎"
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _DIGITS: Final = 7  # after the point: finer than unix seconds are in double precision
 
 
@@ -41,13 +42,10 @@ class Events:
         Every key that was pressed, in order.
     prompts
         Every text that was shown, in order; texts end in U+23CE where the file has a backslash and an n.
-    n_other
-        How many rows are neither.
     """
 
     key_presses: tuple[KeyPress, ...]
     prompts: tuple[Prompt, ...]
-    n_other: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def read_events(path: str | os.PathLike[str], *, n_samples: int | None = None, d
     late = first_out_of_order(key_presses)
     if late is not None:
         raise LabelsError(f"{typed[late][0].where}: its onset is before that of the key press ahead of it")
-    return Events(key_presses, prompts, len(rows) - len(key_presses) - len(prompts))
+    return Events(key_presses, prompts)
 
 
 class _Row:
@@ -138,7 +136,7 @@ class _Row:
         if sample == NOT_AVAILABLE:
             return
         if sample is not None and n_samples is not None:
-            if not sample.isascii() or not sample.lstrip("-").isdigit() or len(sample) > 18:
+            if not _WHOLE.fullmatch(sample):
                 raise LabelsError(f"{self.where}: the sample is no whole number: {sample!r}")
             if not 0 <= int(sample) < n_samples:
                 raise LabelsError(f"{self.where}: its sample is {sample}, but the signal has {n_samples} samples")
@@ -181,8 +179,11 @@ class _Row:
             exact = json.loads(text)
         except (ValueError, RecursionError):
             exact = None
-        if not isinstance(exact, dict) or any(
-            not isinstance(value, kinds.get(name, ())) for name, value in exact.items()
+        if (
+            not isinstance(exact, dict)
+            or any(not isinstance(value, kinds.get(name, ())) for name, value in exact.items())
+            or not exact.get("key", "some")
+            or finite_number(exact.get("duration", 0)) is None
         ):
             raise LabelsError(f"{self.where}: the field {_EXACT!r} does not hold what it should: {text[:80]!r}")
         return exact
@@ -198,10 +199,10 @@ class _Row:
 
     def _seconds(self, column: str) -> float:
         try:
-            seconds = float(self[column])
+            seconds = finite_number(float(self[column]))
         except ValueError:
-            seconds = math.nan
-        if not math.isfinite(seconds):
+            seconds = None
+        if seconds is None:
             raise LabelsError(f"{self.where}: the {column} is no number of seconds: {self[column]!r}")
         return seconds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ import numpy.typing as npt
 
 from myotype.errors import LabelsError, RecordingError
 from myotype.recordings.bids.channels import Channel, Layout, layout
-from myotype.recordings.bids.edf import ANNOTATIONS, EdfFile
+from myotype.recordings.bids.edf import ANNOTATIONS, HIGHEST_RATE, EdfFile
 from myotype.recordings.bids.events import Events, read_events
 from myotype.recordings.bids.names import OWN, entities, is_bids_name, plain_user, start_of
-from myotype.recordings.bids.sidecars import facts_of, nearest
-from myotype.recordings.bids.timing import REGULAR, Stretch, StretchedTimes, parse_stretches
+from myotype.recordings.bids.sidecars import facts_of, finite_number, nearest
+from myotype.recordings.bids.timing import LARGEST_TIME, REGULAR, Stretch, StretchedTimes, parse_stretches
 from myotype.recordings.bids.units import checked_units, correction, robust_rms, unit_of
-from myotype.recordings.bids.writing import deviation_note, replaced_note
+from myotype.recordings.bids.writing import VERSION, deviation_note, replaced_note, times_note
 from myotype.recordings.recording import N_CHANNELS, ON_KEYBOARD, Prompt, Recording
 from myotype.transcript import KeyPress
 
@@ -42,17 +41,17 @@ class SignalFile(Protocol):
 
     @property
     def n_samples(self) -> int:
-        """How many samples each has."""
+        """How many samples each of the chosen channels has."""
         ...
 
     @property
     def sfreq(self) -> float:
-        """Samples a second."""
+        """Samples a second of the chosen channels."""
         ...
 
     @property
     def block(self) -> int:
-        """How many of the last samples may be there only to fill the file up."""
+        """How many of their last samples may be there only to fill the file up."""
         ...
 
     @property
@@ -66,7 +65,7 @@ class SignalFile(Protocol):
         ...
 
     def choose(self, order: Sequence[int]) -> None:
-        """Say which channels are to be read, before any is."""
+        """Say which channels are to be read, before anything else is asked."""
         ...
 
     def read(self, scale: npt.NDArray[np.float64], start: int, stop: int) -> npt.NDArray[np.float32]:
@@ -159,15 +158,20 @@ class Own:
         content = facts.get(OWN)
         if content is None:
             return None
+        version = content.get("FormatVersion") if isinstance(content, dict) else None
+        if version != VERSION:
+            raise RecordingError(
+                f"{where}: what stands under {OWN} is of version {version!r}, and this myotype reads {VERSION}"
+            )
         kinds: dict[str, Any] = {
             "User": str, "Name": str, "Condition": str, "SampleCount": int, "Start": (int, float),
-            "LargestDeviation": (int, float), "ReplacedValues": int,
+            "LargestDeviation": (int, float), "ReplacedValues": int, "ReplacedTimes": int,
         }  # fmt: skip
         for key, kind in kinds.items():
-            value = content.get(key) if isinstance(content, dict) else None
-            if not isinstance(value, kind) or isinstance(value, bool):
+            value = content.get(key)
+            if not isinstance(value, kind) or (kind is not str and finite_number(value) is None):
                 raise RecordingError(f"{where}: {OWN}.{key} is missing or malformed: {value!r}")
-        if not math.isfinite(content["Start"]) or content["SampleCount"] < 1:
+        if abs(content["Start"]) > LARGEST_TIME or content["SampleCount"] < 1:
             raise RecordingError(f"{where}: {OWN} has an absurd start or number of samples")
         n_samples = content["SampleCount"]
         notes = []
@@ -175,6 +179,8 @@ class Own:
             notes.append(deviation_note(content["LargestDeviation"]))
         if content["ReplacedValues"]:
             notes.append(replaced_note(content["ReplacedValues"]))
+        if content["ReplacedTimes"]:
+            notes.append(times_note(content["ReplacedTimes"]))
         stretches = parse_stretches(content.get("Stretches"), n_samples, where)
         return cls(
             user=content["User"],
@@ -202,13 +208,13 @@ class _Signal:
         where = str(described or path)
         self._file = file
         self.own = Own.of(facts, where)
+        file.choose(found.order)
         self.sfreq = _sampling_rate(file.sfreq, facts, str(path))
+        self._scale = np.array(found.microvolts)
         n_samples, notes = self._true_count(facts, where)
         self.shape = (n_samples, N_CHANNELS)
-        file.choose(found.order)
-        self._scale = np.array(found.microvolts)
         notes = [*file.notes, *found.notes, *(self.own.notes if self.own else ()), *notes]
-        if unit is None:
+        if unit is None and self.own is None:  # whoever wrote the numbers here knew what they are in
             rms = robust_rms(lambda a, b: self[slice(a, b)], n_samples, max(1, round(_LOOKED_AT * self.sfreq)))
             factor, note = correction(rms, found.declared, str(path))
             self._scale = self._scale * factor
@@ -234,12 +240,19 @@ class _Signal:
             if not held - block < self.own.n_samples <= held:
                 raise RecordingError(f"{where}: the recording has {self.own.n_samples} samples, its file {held}")
             return self.own.n_samples, []
-        duration = facts.get("RecordingDuration")
-        if not isinstance(duration, (int, float)) or not 0 < duration < 1e9:
+        duration = finite_number(facts.get("RecordingDuration"))
+        if duration is None or not 0 < duration < 1e9:
             return held, []
         wanted = round(duration * self.sfreq)
-        if held - block < wanted <= held:
-            return wanted, []
+        # Some take the time of the last sample for the duration, which is a sample less.
+        if wanted in (held, held - 1):
+            return held, []
+        if held - block < wanted < held:
+            filling = self._file.read(self._scale, wanted, held)
+            if (filling == filling[0]).all():
+                return wanted, []
+            cut = f"{held - wanted} samples at the end are not used, though they differ"
+            return wanted, [f"{cut}: emg.json gives the duration as {duration:g} s, so they only fill the last record"]
         return held, [
             f"emg.json gives the duration as {duration:g} s; the file has {held / self.sfreq:g} s, and all is used"
         ]
@@ -291,27 +304,29 @@ class _Edf:
         self.start = self._file.start
         self.notes = self._file.notes
         self.close = self._file.close
-        self._set_rate(max((signal.samples for signal in self._signals), default=1))
-
-    def _set_rate(self, samples: int) -> None:
-        self.block = samples
-        self.n_samples = self._file.n_records * samples
-        self.sfreq = samples / self._file.record_seconds if self._signals else 0.0
+        self.block = self.n_samples = 0
+        self.sfreq = 0.0
 
     def choose(self, order: Sequence[int]) -> None:
         self._chosen = [self._signals[at] for at in order]
         rates = sorted({signal.samples for signal in self._chosen})
         if len(rates) > 1:
             raise RecordingError(f"{self._file.path}: its EMG channels have different rates: {rates} samples a record")
+        (self.block,) = rates
+        self.n_samples = self._file.n_records * self.block
+        self.sfreq = self.block / self._file.record_seconds
 
     def read(self, scale: npt.NDArray[np.float64], start: int, stop: int) -> npt.NDArray[np.float32]:
         return self._file.read(self._chosen, scale, start, stop)
 
 
 def _sampling_rate(found: float, facts: dict[str, Any], where: str) -> float:
-    declared = facts.get("SamplingFrequency")
-    if declared is None:
+    if found > HIGHEST_RATE:
+        raise RecordingError(f"{where}: its header has {found:g} samples a second, more than any recording of muscles")
+    said = facts.get("SamplingFrequency")
+    if said is None:
         return float(f"{found:.6g}")
-    if not isinstance(declared, (int, float)) or not abs(declared / found - 1) <= _RATE_TOLERANCE:
-        raise RecordingError(f"{where}: its header has {found:g} samples a second, its emg.json {declared!r}")
-    return float(declared)
+    declared = finite_number(said)
+    if declared is None or not abs(declared / found - 1) <= _RATE_TOLERANCE:
+        raise RecordingError(f"{where}: its header has {found:g} samples a second, its emg.json {said!r}")
+    return declared

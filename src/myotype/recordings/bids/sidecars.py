@@ -10,6 +10,7 @@ from myotype.errors import RecordingError
 from myotype.recordings.bids.names import check_inside, root_of, sidecars
 
 NOT_AVAILABLE: Final = "n/a"
+_LARGEST_NUMBER: Final = 1e300
 _LARGEST: Final = 2**26  # bytes of a sidecar; that of a session with 10,000 keys has 500 kB
 
 
@@ -71,6 +72,12 @@ def read_table(path: Path) -> list[dict[str, str]]:
             )
         rows.append(dict(zip(columns, fields, strict=True)))
     return rows
+
+
+def finite_number(value: Any) -> float | None:
+    """Give a value of a JSON text as a float; None if it is no number, or one that no measurement gives."""
+    # A bool is an int to Python, and an int may be too large for a float.
+    return float(value) if type(value) in (int, float) and abs(value) < _LARGEST_NUMBER else None
 
 
 def nearest(signal: Path, ending: str) -> Path | None:

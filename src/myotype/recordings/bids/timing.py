@@ -17,13 +17,20 @@ import numpy.typing as npt
 
 from myotype.errors import RecordingError
 from myotype.recordings.bids.events import Gap
+from myotype.recordings.bids.sidecars import finite_number
 from myotype.recordings.clock import MAX_BRIDGED, Clock
 
 REGULAR: Final = 1e-6
 """Seconds: a clock that deviates no more from its nominal rate is regular, and one that deviates more is fitted."""
 
 _FIELDS: Final = ("FirstSample", "Onset", "SamplingFrequency")  # of a stretch in emg.json
-_LARGEST_TIME: Final = 1e12  # seconds, as for the clock of a stream
+MOST_STRETCHES: Final = 20_000
+"""A clock that breaks more often is none: it has no lines that its times could be kept by."""
+
+LARGEST_TIME: Final = 1e12
+"""Seconds, as for the clock of a stream: what is beyond is no time."""
+
+_RATES: Final = (1e-9, 1e9)  # samples a second that a stretch can have
 _MOST_POINTS: Final = 8192  # that a line is fitted to
 _THINNING: Final = 7  # shares no factor with the blocks that times are usually stamped by, so every phase of one counts
 _NEAR: Final = 5.0  # median distances from a line
@@ -104,17 +111,25 @@ class ClockFit:
         self._clock = Clock(sfreq)
         self._runs: list[_Run] = []
         self._n_samples = 0
+        self.n_unreadable = 0
+        """How many times were no numbers of seconds; theirs is counted from those that are."""
 
     @property
     def start(self) -> float:
         """The time of the first sample."""
         return self._clock.start
 
+    @property
+    def n_stretches(self) -> int:
+        """How many stretches there are up to now."""
+        return len(self._runs)
+
     def push(self, times: npt.NDArray[np.float64]) -> None:
         """Take the next times."""
         if len(times) == 0:
             return
         timing = self._clock.advance(len(times), times)
+        self.n_unreadable += len(timing.unreadable)
         if not self._runs:
             self._runs.append(_Run(0, float(timing.elapsed[0]), self._sfreq))
         bounds = [0, *(found.row for found in timing.breaks), len(times)]
@@ -178,7 +193,7 @@ class _Run:
 
 def largest_deviation(times: npt.NDArray[np.float64], fitted: npt.NDArray[np.float64]) -> float:
     """Give how far times are from those that were fitted to them, at most; those that are no numbers do not count."""
-    readable = np.abs(times) < _LARGEST_TIME
+    readable = np.abs(times) < LARGEST_TIME
     return float(np.abs(times[readable] - fitted[readable]).max(initial=0.0))
 
 
@@ -195,15 +210,20 @@ def parse_stretches(content: Any, n_samples: int, where: str) -> tuple[Stretch, 
     RecordingError
         If they are none.
     """
-    if not isinstance(content, list) or not content:
-        raise RecordingError(f"{where}: the stretches of its clock are no list")
+    if not isinstance(content, list) or not 0 < len(content) <= MOST_STRETCHES:
+        raise RecordingError(f"{where}: the stretches of its clock are no list of 1 to {MOST_STRETCHES}")
     stretches: list[Stretch] = []
     for at, entry in enumerate(content):
         values: list[Any] = [entry.get(key) for key in _FIELDS] if isinstance(entry, dict) else []
-        numbers: list[float] = [value for value in values if type(value) in (int, float) and math.isfinite(value)]
-        if len(numbers) < 3 or numbers[2] <= 0 or numbers[0] != int(numbers[0]):
+        numbers = [number for value in values if (number := finite_number(value)) is not None]
+        if (
+            len(numbers) < len(_FIELDS)
+            or numbers[0] != int(numbers[0])
+            or abs(numbers[1]) > LARGEST_TIME
+            or not _RATES[0] < numbers[2] < _RATES[1]
+        ):
             raise RecordingError(f"{where}: stretch {at} of its clock is malformed")
-        stretches.append(Stretch(int(numbers[0]), float(numbers[1]), float(numbers[2])))
+        stretches.append(Stretch(int(numbers[0]), numbers[1], numbers[2]))
     firsts = [stretch.first for stretch in stretches]
     if firsts[0] != 0 or firsts != sorted(set(firsts)) or firsts[-1] >= n_samples:
         raise RecordingError(f"{where}: the stretches of its clock do not begin with sample 0 and go on in order")

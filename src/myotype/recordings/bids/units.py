@@ -18,7 +18,9 @@ UNDECLARED: Final = "V"
 
 _MICRO: Final = str.maketrans("µμ", "uu")  # the micro sign and the Greek letter
 _LARGEST_RMS: Final = 1e4  # microvolts: no muscle gives more at the skin
+_SMALLEST_RMS: Final = 1e-3  # microvolts: converters are coarser
 _USUAL_RMS: Final = (0.5, 2000.0)
+_SAY: Final = "say the unit with units= (`myotype data convert --units`); in BrainVision, correct the header"
 _WINDOWS: Final = 5
 _TO_SIGMA: Final = 1.4826  # of the median distance from the median, if the distribution is normal
 
@@ -40,9 +42,7 @@ def microvolts(text: str, where: str) -> float:
     try:
         return MICROVOLTS[text]
     except KeyError as error:
-        raise RecordingError(
-            f"{where}: the unit {text!r} is none of {', '.join(MICROVOLTS)}; say which one it is with units="
-        ) from error
+        raise RecordingError(f"{where}: the unit {text!r} is none of {', '.join(MICROVOLTS)}: {_SAY}") from error
 
 
 def checked_units(units: str | None) -> str | None:
@@ -89,7 +89,7 @@ def correction(rms: float, declared: str, where: str) -> tuple[float, str | None
     """Give what microvolts have to be multiplied with, and what is to be said about it.
 
     Numbers of a sensible size are believed. Microvolts that were declared as volts are a million times too large: that
-    is unmistakable, and mended.
+    is unmistakable, and mended. Numbers that are far too small are left as they are, and that is said.
 
     Parameters
     ----------
@@ -105,14 +105,19 @@ def correction(rms: float, declared: str, where: str) -> tuple[float, str | None
     RecordingError
         If the numbers fit neither.
     """
+    if 0 < rms < _SMALLEST_RMS:
+        return 1.0, (
+            f"the unit is declared as {declared}, which makes {rms:.3g} microvolts (rms): less than electrodes give. If"
+            f" that is wrong, {_SAY}"
+        )
     if rms <= _LARGEST_RMS:
         return 1.0, None
     if _USUAL_RMS[0] <= rms / 1e6 <= _USUAL_RMS[1]:
         return 1e-6, (
             f"the unit is declared as {declared}, which would make {rms:.3g} microvolts (rms); they were divided by a"
-            " million. If that is wrong, say the unit with units="
+            f" million. If that is wrong, {_SAY}"
         )
     raise RecordingError(
         f"{where}: the unit is declared as {declared}, which makes {rms:.3g} microvolts (rms): no muscle gives that,"
-        " nor do microvolts declared as volts. Say the unit with units="
+        f" nor do microvolts declared as volts; {_SAY}"
     )

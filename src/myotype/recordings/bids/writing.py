@@ -7,37 +7,51 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from anyascii import anyascii
 
 from myotype.errors import InputError, OutputError, RecordingError
-from myotype.files import replacing_folder
+from myotype.files import alone_in, replacing_folder
+from myotype.recordings import labels
 from myotype.recordings.bids import dataset
 from myotype.recordings.bids.bdf_writing import BdfWriter
+from myotype.recordings.bids.edf import HIGHEST_RATE
 from myotype.recordings.bids.events import format_events
 from myotype.recordings.bids.names import OWN, entities
 from myotype.recordings.bids.resolution import (
-    LARGEST_DIGITAL,
     LARGEST_PHYSICAL,
     Range,
     choose_range,
-    common_divisor,
-    find_step,
     is_multiple,
+    rounding_range,
 )
 from myotype.recordings.bids.sidecars import NOT_AVAILABLE, read_json
-from myotype.recordings.bids.timing import ClockFit, Stretch, StretchedTimes, format_stretches, largest_deviation
-from myotype.recordings.continuity import LARGEST
+from myotype.recordings.bids.timing import (
+    LARGEST_TIME,
+    MOST_STRETCHES,
+    ClockFit,
+    Stretch,
+    StretchedTimes,
+    format_stretches,
+    largest_deviation,
+)
+from myotype.recordings.continuity import LARGEST, carry_last_good
+from myotype.recordings.multiples import distinct
 from myotype.recordings.recording import N_CHANNELS, Recording
 from myotype.transcript import KeyPress
 
-_VERSION: Final = 1  # of what stands there
+VERSION: Final = 1
+"""Of what stands in ``emg.json`` under `Myotype`."""
+
 _BLOCK: Final = 2**14  # samples
 _LOOKED_AT: Final = 5  # windows of a second that tell the step of the values
+_MOST_TRIES: Final = 8  # at writing exactly, each time with the values that the one before did not fit
+_WAIT: Final = 60  # seconds, for another process that adds to the same tree
+_UNNAMED: Final = "unknown"  # the label of what has no letters and digits
 _UNIX: Final = (1e9, 1e10)  # seconds: a clock that begins within these shows unix time
 
 
@@ -77,20 +91,21 @@ def write_bids(
 ) -> Written:
     """Add a recording to a BIDS tree, which begins with the first.
 
-    The signal is BDF in microvolts. Values that are multiples of one step, as those of all converters are, come back
-    exactly; others are rounded to 24 bits of the largest. Values that are not finite are replaced by the last good one
-    of their channel, and counted. Times come back within a microsecond where the clock is regular; otherwise straight
-    lines are fitted between its breaks. Whatever is not kept exactly is said in the notes.
+    The signal is BDF in microvolts. Values that are multiples of one step, as those of converters are, come back
+    exactly where the eight characters of a header can hold a step that fits; others are rounded to 24 bits of the
+    largest. Values that are not finite are replaced by the last good one of their channel, and counted. Times come back
+    within a microsecond where the clock is regular; otherwise straight lines are fitted between its breaks. Whatever is
+    not kept exactly is said in the notes.
 
     Parameters
     ----------
     root
         The folder of the tree. What it says of itself already stays as it is.
     recording
-        What to write; it is read twice, block by block.
+        What to write; it is read block by block, twice or more.
     user, session
         The labels, letters and digits. If not given, they follow from the recording's user (numbers filled up to eight
-        digits) and its start (unix seconds) or name.
+        digits) and its start (unix seconds) or name, written in ASCII; "unknown" where nothing is left of them.
     task
         What was done: letters and digits.
     name, license, authors
@@ -101,14 +116,21 @@ def write_bids(
     Raises
     ------
     InputError
-        If the recording has no samples, or a label is not of letters and digits.
+        If the recording has no samples or an absurd rate, a label is not of letters and digits, or a text cannot be
+        written in UTF-8.
     OutputError
         If the session is there already, or it cannot be written; nothing of it is left then.
     RecordingError
-        If the recording cannot be read, or its values are beyond 10 volts.
+        If the recording cannot be read, its values are beyond 10 volts, or its times are no clock.
     """
     if recording.n_samples == 0:
         raise InputError("the recording has no samples: there is nothing to write")
+    if recording.sfreq > HIGHEST_RATE:
+        raise InputError(f"{recording.sfreq:g} samples a second are more than any recording of muscles has")
+    for what in ("user", "name", "condition"):
+        labels.check_storable(getattr(recording, what), what)
+    for text in (name, license or "", *authors):
+        labels.check_storable(text, "data set's description")
     root = Path(root)
     user, session, task = labels_of(recording, user, session, task)
     path = signal_path(root, user, session, task)
@@ -131,15 +153,16 @@ def write_bids(
         _no_empty_folders(root, folder),
         replacing_folder(folder, may_hold=frozenset({signal, description, *sidecars})) as temporary,
     ):
-        deviation = _write_signal(temporary / signal, recording, survey, times)
+        values, deviation = _write_signal(temporary / signal, recording, survey, times)
         for file, text in sidecars.items():
             (temporary / file).write_text(text, encoding="utf-8", newline="")
         facts = _facts(recording, task, survey, deviation)
         (temporary / description).write_text(dataset.json_text(facts), encoding="utf-8", newline="")
-        dataset.write_dataset(
-            root, task=task, name=name, license_name=license, authors=authors, participant=f"sub-{user}"
-        )
-    return Written(path, survey.values.lossless, deviation, tuple(survey.notes(deviation)))
+        with alone_in(root, wait=_WAIT):
+            dataset.write_dataset(
+                root, task=task, name=name, license_name=license, authors=authors, participant=f"sub-{user}"
+            )
+    return Written(path, values.lossless, deviation, tuple(survey.notes(values, deviation)))
 
 
 def labels_of(
@@ -153,11 +176,11 @@ def labels_of(
         If one is not of letters and digits.
     """
     if user is None:
-        user = recording.user.zfill(8) if _is_number(recording.user) else _only_alphanumeric(recording.user)
+        user = recording.user.zfill(8) if _is_number(recording.user) else _as_label(recording.user)
     if session is None:
         named = re.findall(r"(?<!\d)\d{10}(?!\d)", recording.name)
         start = float(recording.times[:1][0])
-        unnamed = str(int(start)) if _is_unix(start) else _only_alphanumeric(recording.name)
+        unnamed = str(int(start)) if _is_unix(start) else _as_label(recording.name)
         session = named[-1] if named else unnamed
     for what, label in (("user", user), ("session", session), ("task", task)):
         if not re.fullmatch(r"[A-Za-z0-9]+", label):
@@ -173,37 +196,61 @@ def signal_path(root: Path, user: str, session: str, task: str) -> Path:
 
 @dataclass(slots=True)
 class _Survey:
-    """What has to be known of a recording before the first sample is written."""
+    """What has to be known of a recording before the first sample is written.
+
+    `magnitudes` are those of some of its values, enough to find the step that all are probably multiples of.
+    """
 
     start: float
     stretches: tuple[Stretch, ...]
-    values: Range
+    magnitudes: npt.NDArray[np.float32]
+    largest: float
     replaced: int
+    replaced_times: int
 
     @classmethod
     def of(cls, recording: Recording) -> _Survey:
-        step = find_step(_looked_at(recording))
+        magnitudes = distinct(_looked_at(recording))
+        guess = choose_range(magnitudes, float(magnitudes.max(initial=0)))
         clock = ClockFit(recording.sfreq)
         largest, bad = 0.0, 0
         for start in range(0, recording.n_samples, _BLOCK):
             samples = recording.emg[start : start + _BLOCK]
             clock.push(recording.times[start : start + _BLOCK])
+            if clock.n_stretches > MOST_STRETCHES:
+                raise RecordingError(
+                    f"{recording.name}: its clock breaks more than {MOST_STRETCHES:,} times, so it tells no times; give"
+                    " the recording other ones, or none"
+                )
             good = np.abs(samples) <= LARGEST  # what is no number fails this too
             bad += int(good.size - good.sum())
             samples[~good] = 0
             largest = max(largest, float(np.abs(samples).max()))
-            step = _kept(step, samples)
+            misfits = samples[~is_multiple(samples, guess.step)] if guess.lossless else samples[:0]
+            if misfits.size:
+                magnitudes = np.union1d(magnitudes, distinct(misfits))
+                guess = choose_range(magnitudes, largest)
         if largest > LARGEST_PHYSICAL:
             raise RecordingError(
                 f"{recording.name}: it has a value of {largest:.3g} microvolts; BDF has room for {LARGEST_PHYSICAL:,}"
             )
-        return cls(clock.start, clock.stretches(), choose_range(step, largest), bad)
+        if clock.n_unreadable == recording.n_samples:
+            raise RecordingError(
+                f"{recording.name}: none of its times is a number of seconds below {LARGEST_TIME:g}, so nothing says"
+                " when it begins; if they are milliseconds, divide them"
+            )
+        return cls(clock.start, clock.stretches(), magnitudes, largest, bad, clock.n_unreadable)
 
-    def notes(self, deviation: float) -> Iterator[str]:
-        if not self.values.lossless:
-            yield f"the values are no multiples of a step: rounded to within {self.values.step / 2:.2g} microvolts"
+    def notes(self, values: Range, deviation: float) -> Iterator[str]:
+        if not values.lossless:
+            yield (
+                "the values are no multiples of a step that a BDF header can hold: rounded to within"
+                f" {values.step / 2:.2g} microvolts"
+            )
         if self.replaced:
             yield replaced_note(self.replaced)
+        if self.replaced_times:
+            yield times_note(self.replaced_times)
         if deviation > 1e-6:
             yield deviation_note(deviation)
 
@@ -211,6 +258,11 @@ class _Survey:
 def replaced_note(count: int) -> str:
     """Say that values were replaced when a file was written."""
     return f"{count} values that were not finite or absurd were replaced by the last good one of their channel"
+
+
+def times_note(count: int) -> str:
+    """Say that times were replaced when a file was written."""
+    return f"{count} times that were no numbers of seconds were counted from the others"
 
 
 def deviation_note(deviation: float) -> str:
@@ -229,27 +281,34 @@ def _looked_at(recording: Recording) -> npt.NDArray[np.float32]:
     return samples
 
 
-def _kept(step: Fraction | None, samples: npt.NDArray[np.float32]) -> Fraction | None:
-    """Give the step that holds for more samples: the same, a fraction of it, or none."""
-    if step is None:
-        return None
-    others = np.unique(np.abs(samples[~is_multiple(samples, step)])).astype(np.float64)
-    if len(others) == 0:
-        return step
-    finer = common_divisor(np.concatenate([others, [float(step)]]))
-    fits = finer is not None and others[-1] / finer <= LARGEST_DIGITAL and Fraction(float(step)) == step
-    return finer if fits else None
+def _write_signal(path: Path, recording: Recording, survey: _Survey, times: StretchedTimes) -> tuple[Range, float]:
+    """Write the samples, exactly if a step is found that fits all; give how, and how far times are off at most."""
+    magnitudes = survey.magnitudes
+    for _ in range(_MOST_TRIES):
+        values = choose_range(magnitudes, survey.largest)
+        if not values.lossless:
+            break
+        written = _write_values(path, recording, survey, times, values)
+        if isinstance(written, float):
+            return values, written
+        magnitudes = np.union1d(magnitudes, distinct(written))
+    values = rounding_range(survey.largest)
+    written = _write_values(path, recording, survey, times, values)
+    assert isinstance(written, float)  # noqa: S101  (what is rounded always fits)
+    return values, written
 
 
-def _write_signal(path: Path, recording: Recording, survey: _Survey, times: StretchedTimes) -> float:
-    """Write the samples; give how far their times are from those that will be read back, at most."""
+def _write_values(
+    path: Path, recording: Recording, survey: _Survey, times: StretchedTimes, values: Range
+) -> float | npt.NDArray[np.float32]:
+    """Write the samples in one way; give how far times are off at most, or samples that would not come back exactly."""
     deviation = 0.0
     last_good = np.zeros(N_CHANNELS, dtype=np.float32)
     with BdfWriter(
         path,
         labels=dataset.channel_labels(),
         sfreq=recording.sfreq,
-        values=survey.values,
+        values=values,
         n_samples=recording.n_samples,
         start=survey.start if _is_unix(survey.start) else None,
     ) as file:
@@ -257,18 +316,13 @@ def _write_signal(path: Path, recording: Recording, survey: _Survey, times: Stre
             stop = min(start + _BLOCK, recording.n_samples)
             samples = recording.emg[start:stop]
             if survey.replaced:
-                samples = _with_last_good(samples, last_good)
+                carry_last_good(samples, np.abs(samples) <= LARGEST, last_good)
                 last_good = samples[-1]
+            if values.lossless and not (fits := is_multiple(samples, values.step)).all():
+                return samples[~fits]
             file.write(samples)
             deviation = max(deviation, largest_deviation(recording.times[start:stop], times[slice(start, stop)]))
     return deviation
-
-
-def _with_last_good(samples: npt.NDArray[np.float32], before: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    rows = np.concatenate([before[np.newaxis], samples])
-    good = np.abs(rows) <= LARGEST
-    last = np.maximum.accumulate(np.where(good, np.arange(len(rows))[:, np.newaxis], 0), axis=0)
-    return np.take_along_axis(rows, last, axis=0)[1:]
 
 
 def _events(recording: Recording, times: StretchedTimes, start: float) -> str:
@@ -303,18 +357,16 @@ def _facts(recording: Recording, task: str, survey: _Survey, deviation: float) -
                 "What BIDS has no place for. Sample i of a stretch was taken at Start + Onset + (i - FirstSample) /"
                 " SamplingFrequency seconds; the file has SampleCount samples, what follows them fills the last record"
             ),
-            "FormatVersion": _VERSION,
+            "FormatVersion": VERSION,
             "User": recording.user,
             "Name": recording.name,
             "Condition": recording.condition,
             "SampleCount": recording.n_samples,
             "Start": survey.start,
-            "TimeBase": "unix seconds" if _is_unix(survey.start) else "seconds",
             "Stretches": format_stretches(survey.stretches),
             "LargestDeviation": deviation,
-            "Lossless": survey.values.lossless,
-            "Step": survey.values.step,
             "ReplacedValues": survey.replaced,
+            "ReplacedTimes": survey.replaced_times,
         },
     }
 
@@ -322,14 +374,17 @@ def _facts(recording: Recording, task: str, survey: _Survey, deviation: float) -
 def _check_person(folder: Path, user: str) -> None:
     """See that a person's folder is not that of another, whose name makes the same label."""
     for path in sorted(folder.glob("ses-*/emg/*_emg.json")):
-        content = read_json(path).get(OWN)
+        try:
+            content = read_json(path).get(OWN)
+        except RecordingError:  # it does not say whose it is, and may be what is to be replaced
+            continue
         other = content.get("User") if isinstance(content, dict) else None
         if other is not None and other != user:
             label = entities(path).get("sub")
             raise OutputError(
-                f"{path}: sub-{label} is {other!r} there, and this recording's user is {user!r}: give user="
+                f"{path}: sub-{label} is {other!r} there, and this recording's user is {user!r}: write it to another"
+                " tree, or with user= under another label"
             )
-        return
 
 
 @contextlib.contextmanager
@@ -353,5 +408,6 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _only_alphanumeric(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "", text)
+def _as_label(text: str) -> str:
+    """Make a label of a name: what other scripts and accents are in ASCII, without all but letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", anyascii(text)) or _UNNAMED

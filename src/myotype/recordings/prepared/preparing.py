@@ -6,19 +6,19 @@ import dataclasses
 import importlib
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 import urllib.parse
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from myotype.errors import InputError, MyotypeError, OutputError, RecordingError, extra_for
+from myotype.files import ForeignFolderError, alone_in
 from myotype.recordings.corpus import Entry
 from myotype.recordings.prepared.layout import Meta, Precision, read_meta
 from myotype.recordings.prepared.reading import verify
@@ -28,8 +28,7 @@ from myotype.recordings.prepared.writing import write_prepared
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
 
-_LOCK: Final = ".lock"
-_UNFINISHED: Final = "*/.myotype-*"  # the temporary names of myotype.files
+_UNFINISHED: Final = ("*",)  # recordings lie in the folders of people
 _CONNECTING: Final = 10  # seconds to wait for a cluster
 
 
@@ -90,9 +89,9 @@ class _Job:
                 )
             if self.verified:
                 verify(self.folder)
-        except OutputError:
-            raise
         except MyotypeError as error:
+            if isinstance(error, OutputError) and not isinstance(error, ForeignFolderError):
+                raise
             return Outcome(self.entry, "failed", problem=str(error))
         return Outcome(self.entry, "prepared", meta)
 
@@ -170,7 +169,7 @@ def prepare(
             )
         folders[job.folder] = job.entry
     outcomes: dict[Path, Outcome] = {}
-    with _alone_in(root):
+    with alone_in(root, unfinished=_UNFINISHED):
         if cluster is not None:
             done = _on_cluster(work, cluster)
         else:
@@ -197,27 +196,6 @@ def _as_name(label: str) -> str:
     if not name:
         return "%"
     return f"%2E{name[1:]}" if name.startswith(".") else name
-
-
-@contextmanager
-def _alone_in(root: Path) -> Iterator[None]:
-    """Keep other runs out of a cache, and clear away what one that was killed has left."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  (needed here only)
-
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / _LOCK)
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise OutputError(f"{root}: another run is preparing recordings there: wait until it is done") from error
-    except OSError as error:
-        raise OutputError(f"cannot write {root}: {error.strerror or error}") from error
-    try:
-        for unfinished in root.glob(_UNFINISHED):
-            shutil.rmtree(unfinished, ignore_errors=True)
-        yield
-    finally:
-        lock.release()
 
 
 class _Stopped(Exception):  # noqa: N818  (it is an order, not an error)

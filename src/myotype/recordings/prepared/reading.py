@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from myotype.transcript import KeyPress
 
 _LARGEST_LABELS: Final = 2**28  # bytes
-_PIECE: Final = 2**20  # bytes
 
 
 def is_prepared(path: str | os.PathLike[str]) -> bool:
@@ -66,14 +65,12 @@ def verify(path: str | os.PathLike[str]) -> None:
     """
     folder = Path(path)
     for name, file in read_meta(folder).files.items():
-        sha256 = hashlib.sha256()
         try:
             with (folder / name).open("rb", buffering=0) as opened:
-                while piece := opened.read(_PIECE):
-                    sha256.update(piece)
+                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError as error:
             raise RecordingError(f"{folder / name} cannot be read: {error.strerror or error}") from error
-        if sha256.hexdigest() != file.sha256:
+        if sha256 != file.sha256:
             raise damaged(folder / name, "its checksum does not fit")
 
 

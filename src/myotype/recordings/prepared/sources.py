@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_READING: Final = 2
+"""Of the code that reads sources: to be raised whenever it gives other samples, times or labels for the same files."""
+
 _HDF5: Final = (".hdf5", ".h5")
 _LEVELS: Final = 3  # from the folder of a BIDS recording up to its root: emg, session, subject
 _INHERITED: Final = ("_emg.json", "_channels.tsv", "_channels.json", "_events.tsv", "_events.json")
@@ -29,8 +32,8 @@ def identify(path: Path) -> tuple[list[list[str | int]], int]:
     Returns
     -------
     tuple
-        [name, bytes, nanoseconds] of each file, and the bytes of all that lie in the recording's own folder, or of the
-        file if it is one of its own.
+        The version of what reads them, as a first entry, and [name, bytes, nanoseconds] of each file; then the bytes of
+        all that lie in the recording's own folder, or of the file if it is one of its own.
 
     Raises
     ------
@@ -49,7 +52,9 @@ def identify(path: Path) -> tuple[list[list[str | int]], int]:
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror or error}") from error
     size = sum(stat.st_size for _, stat in found[: len(own)])
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found], size
+    identity: list[list[str | int]] = [["read by version", _READING]]
+    identity += [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]
+    return identity, size
 
 
 def _visible(folder: Path) -> Iterator[Path]:

@@ -12,6 +12,7 @@ import numpy as np
 from myotype.errors import InputError, LabelsError
 from myotype.files import replacing_folder
 from myotype.recordings import labels
+from myotype.recordings.multiples import distinct
 from myotype.recordings.prepared import steps, times
 from myotype.recordings.prepared.layout import (
     CLOCK,
@@ -126,7 +127,7 @@ def _write_signal(folder: Path, recording: Recording, meta: Meta, go_on: Callabl
     if meta.precision != "float32":
         starts = {0, recording.n_samples // 2, max(recording.n_samples - _FIRST_LOOK, 0)}
         looks = [recording.emg[start : start + _FIRST_LOOK].ravel() for start in sorted(starts)]
-        values = steps.distinct(np.concatenate(looks))
+        values = distinct(np.concatenate(looks))
     for _ in range(_MOST_STEPS):
         step = None if values is None else steps.find_step(values)
         if values is None or step is None:
@@ -134,7 +135,7 @@ def _write_signal(folder: Path, recording: Recording, meta: Meta, go_on: Callabl
         misfit = _write_blocks(folder, recording, meta, _Coding("int16", step), go_on)
         if isinstance(misfit, Meta):
             return misfit
-        values = None if np.isinf(misfit).any() else np.union1d(values, steps.distinct(misfit))
+        values = None if np.isinf(misfit).any() else np.union1d(values, distinct(misfit))
     if meta.precision == "float16":
         written = _write_blocks(folder, recording, meta, _Coding("float16"), go_on)
         if isinstance(written, Meta):
