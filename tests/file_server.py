@@ -26,7 +26,9 @@ class Rule:
     times
         How often; None for always.
     status
-        What to answer instead, without content.
+        What to answer instead, without the file.
+    talks
+        The content of that answer.
     headers
         Instead of, or beside, those that are right; one with None is left out.
     content
@@ -44,6 +46,7 @@ class Rule:
     pattern: str
     times: int | None = None
     status: int | None = None
+    talks: bytes = b""
     headers: Mapping[str, str | None] = field(default_factory=dict)
     content: bytes | None = None
     cut: int | None = None
@@ -119,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         rule = server.rule_for(request)
         whole = server.files.get(self.path.removeprefix("/data/")) if rule.content is None else rule.content
         if rule.status is not None or whole is None:
-            self._send(rule.status or 404, b"", rule.headers, rule)
+            self._send(rule.status or 404, rule.talks, rule.headers, rule)
             return
         headers = {"ETag": f'"{hashlib.md5(whole).hexdigest()}"'} | dict(rule.headers)
         condition = self.headers.get("If-Range")

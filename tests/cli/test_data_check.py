@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from myotype import cli, simulate
+from myotype import cli, recordings, simulate
 from myotype.recordings import Recording, write_hdf5
 from myotype.recordings.quality import CODES
 
@@ -56,11 +56,11 @@ def test_a_folder_is_checked_and_its_errors_are_the_exit_code(run, corpus):
     header, *rows = table_of(out)
     assert header == ["recording", "user", "minutes", "keys", "keys/s", "rms", "findings"]
     assert [(row[0], row[1], row[-1]) for row in rows] == [
-        ("a-good", "7", "none"),
-        ("b-noisy", "7", "dead-channel"),
-        ("c-flat", "7", "flat-channel"),
+        (str(corpus / "a-good.hdf5"), "7", "none"),
+        (str(corpus / "b-noisy.hdf5"), "7", "dead-channel"),
+        (str(corpus / "c-flat.hdf5"), "7", "flat-channel"),
     ]
-    assert "b-noisy\twarning\tdead-channel\tchannel 9: nothing of what other electrodes show" in out
+    assert "b-noisy.hdf5\twarning\tdead-channel\tchannel 9: nothing of what other electrodes show" in out
     assert "3 checked: 1 with errors, 1 with warnings only" in err
 
 
@@ -88,11 +88,11 @@ def test_what_cannot_be_read_is_a_finding_and_the_rest_goes_on(run, corpus):
     (corpus / "a-cut.hdf5").write_bytes(whole[: len(whole) // 2])
     code, out, _ = run(corpus, "--ignore", "flat-channel")
     assert code == 1
-    assert {row[0]: row[-1] for row in table_of(out)[1:]} == {
+    assert {Path(row[0]).name: row[-1] for row in table_of(out)[1:]} == {
         "a-cut.hdf5": "unreadable",
-        "a-good": "none",
-        "b-noisy": "dead-channel",
-        "c-flat": "none",
+        "a-good.hdf5": "none",
+        "b-noisy.hdf5": "dead-channel",
+        "c-flat.hdf5": "none",
     }
     assert run(corpus, "--ignore", "flat-channel", "unreadable")[0] == 0
 
@@ -138,6 +138,27 @@ def test_the_page_is_written_and_opened(run, corpus, tmp_path, monkeypatch):
     text = page.read_text()
     for name in ("a-good", "b-noisy", "c-flat"):
         assert f"<bdi>{name}</bdi></h2>" in text
+
+
+def test_a_folder_as_page_is_refused_before_anything_is_read(run, corpus, tmp_path):
+    code, out, err = run(corpus, "--html", tmp_path)
+    assert (code, out) == (1, "")
+    assert "is a folder: name the file" in err
+
+
+def test_notes_are_told(run, corpus, tmp_path, monkeypatch):
+    opened = recordings.open
+
+    def open_with_note(path):
+        recording = opened(path)
+        recording.notes = ("the <unit> was guessed",)
+        return recording
+
+    monkeypatch.setattr(recordings, "open", open_with_note)
+    code, out, _ = run(corpus / "a-good.hdf5", "--html", tmp_path / "page.html")
+    assert code == 0
+    assert f"{corpus / 'a-good.hdf5'}\tnote\t\tthe <unit> was guessed" in out
+    assert "the &lt;unit&gt; was guessed" in (tmp_path / "page.html").read_text()
 
 
 def test_to_open_a_page_it_has_to_be_written(run, corpus):

@@ -129,6 +129,9 @@ def test_files_that_could_not_be_had_are_told_and_are_a_failure(run, server, tmp
         ({"arguments": ["--split", "user8"]}, "--split user8: neither a file nor one of generic, user0"),
         ({"arguments": ["--max-gb", "0"]}, "--max-gb is a positive number"),
         ({"arguments": ["--timeout", "nan"]}, "a timeout is a positive number"),
+        ({"arguments": ["--timeout", "inf"]}, "at most a day"),
+        ({"arguments": ["--timeout", "1e10"]}, "at most a day"),
+        ({"base": "http://me:secret@127.0.0.1"}, "a user name or password"),
         ({"arguments": ["--connections", "0"]}, "at least one connection"),
         ({"arguments": ["--keep-archive"]}, "--keep-archive belongs to --form hdf5"),
         ({"arguments": ["--form", "hdf5"]}, "the manifest does not have emg2qwerty-data-2021-08.tar.gz"),
@@ -140,6 +143,19 @@ def test_what_cannot_be_done_is_misuse(run, server, options, said):
     assert (code, out) == (2, "")
     assert said in " ".join(err.split())
     assert server.requests == []
+
+
+def test_a_file_of_ones_own_is_replaced_only_where_that_is_said(run, tmp_path):
+    own = tmp_path / "data" / "dataset_description.json"
+    own.parent.mkdir()
+    own.write_text("my own")
+    code, _, err = run()
+    assert code == 1
+    assert "dataset_description.json: another file of this name is here" in " ".join(err.split())
+    assert own.read_text() == "my own"
+    assert run("--dry-run")[0] == 1
+    assert run("--overwrite")[0] == 0
+    assert downloaded(tmp_path) == FILES
 
 
 def test_the_tarball_is_unpacked(run, server, tmp_path):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from myotype import cli, simulate
+from myotype import cli, recordings, simulate
 from myotype.recordings import Recording, write_hdf5
 from myotype.transcript import KeyPress
 
@@ -64,6 +64,19 @@ def test_all_that_is_known_is_printed_as_json(run, recording):
     assert known["rms"][7] == 0.0
     assert "flat-channel" in {found["code"] for found in known["findings"]}
     assert set(known["band_power"]) >= {"20-60", "450-850"}
+
+
+def test_notes_are_told(run, recording, monkeypatch):
+    opened = recordings.open
+
+    def open_with_note(path):
+        found = opened(path)
+        found.notes = ("the unit was guessed",)
+        return found
+
+    monkeypatch.setattr(recordings, "open", open_with_note)
+    assert "note\tthe unit was guessed" in run(recording)[1].splitlines()
+    assert json.loads(run(recording, "--json")[1])["notes"] == ["the unit was guessed"]
 
 
 def test_what_is_no_recording_is_an_error(run, tmp_path):

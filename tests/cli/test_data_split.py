@@ -111,6 +111,10 @@ def test_recordings_of_none_of_the_parts_are_a_failure(run, corpus):
         (["--official", "user9"], "no official split 'user9'"),
         (["--held-out", 3], "3 of 3 people"),
         (["--personal", "7", "--without", "8"], "--without belongs to --held-out"),
+        (["--held-out", 1, "--test", 5], "--test belongs to --personal, not to --held-out"),
+        (["--official", "user0", "--seed", 5], "--seed belongs to --held-out and --personal, not to --official"),
+        (["--official", "user0", "--name", "x"], "--name belongs to"),
+        (["--official", "user0", "--validation", 1], "--validation belongs to"),
         (["--personal", "7"], "too few"),
     ],
 )

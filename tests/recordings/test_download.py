@@ -12,7 +12,9 @@ import shutil
 import sys
 import tarfile
 import threading
+import time
 from collections import namedtuple
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -44,6 +46,7 @@ from myotype.recordings.splits import Split, official
 PATIENCE = Patience(attempts=3, pause=0.001, longest_pause=0.2, timeout=10)
 HASTY = Patience(attempts=3, pause=0.001, longest_pause=0.2, timeout=0.2)
 DATA = np.random.default_rng(0).bytes(300_000)
+ETAG = f'"{hashlib.md5(DATA).hexdigest()}"'  # as the server has it
 NAME = "sub-00000001/ses-1600000001/emg/signal.bdf"
 
 
@@ -84,7 +87,7 @@ def target(tmp_path):
 
 
 def leftovers(folder):
-    return sorted(path.name for path in folder.rglob(".myotype-*") if path.name != ".myotype-download.lock")
+    return sorted(path.name for path in folder.rglob(".myotype-*"))
 
 
 def why(report):
@@ -228,10 +231,13 @@ class TestAFile:
         assert server.requests == []
 
     @pytest.mark.parametrize("damaged", [DATA[:-1], b"\0" + DATA[1:]])
-    def test_that_is_here_but_damaged_is_replaced(self, get, target, damaged):
+    def test_that_is_here_but_another_one_is_replaced_only_where_that_is_asked_for(self, get, target, damaged):
         target.parent.mkdir(parents=True)
         target.write_bytes(damaged)
-        assert get(RemoteFile(NAME, len(DATA), sha256(DATA))).fetched == (NAME,)
+        wanted = RemoteFile(NAME, len(DATA), sha256(DATA))
+        assert "--overwrite" in why(get(wanted))
+        assert target.read_bytes() == damaged
+        assert get(wanted, overwrite=True).fetched == (NAME,)
         assert target.read_bytes() == DATA
 
     @pytest.mark.parametrize(
@@ -241,6 +247,45 @@ class TestAFile:
         target.parent.mkdir(parents=True)
         (target.parent / ".myotype-signal.bdf.part").write_bytes(b"rubbish")
         (target.parent / ".myotype-signal.bdf.json").write_text(note)
+        get()
+        assert target.read_bytes() == DATA
+
+    @pytest.mark.parametrize("key", ["url", "sha256"])
+    def test_begins_again_where_the_part_is_of_another_file(self, server, get, target, key):
+        server.rule("GET .*bdf$", times=1, cut=100_000)
+        server.rule("GET", times=2, status=503)
+        get()
+        note = target.parent / ".myotype-signal.bdf.json"
+        note.write_text(json.dumps(json.loads(note.read_text()) | {key: "another"}))
+        server.requests.clear()
+        get()
+        assert not server.got()[0].endswith("-")
+        assert target.read_bytes() == DATA
+
+    def test_does_not_go_on_through_a_link(self, server, get, target, tmp_path):
+        server.rule("GET .*bdf$", times=1, cut=100_000)
+        server.rule("GET", times=2, status=503)
+        get()
+        part = target.parent / ".myotype-signal.bdf.part"
+        part.rename(tmp_path / "elsewhere")
+        part.symlink_to(tmp_path / "elsewhere")
+        get()
+        assert target.read_bytes() == DATA
+        assert not target.is_symlink()
+        assert (tmp_path / "elsewhere").stat().st_size <= 100_000
+
+    def test_begins_again_where_the_rest_is_of_a_file_of_another_size(self, server, get, target):
+        server.rule("GET .*bdf$", times=1, cut=100_000)
+        server.rule("-$", times=1, headers={"ETag": ETAG}, content=DATA + b"more")
+        get(RemoteFile(NAME))
+        assert target.read_bytes() == DATA
+
+    @pytest.mark.parametrize(
+        "said", [f"bytes {'1' * 5000}-{'1' * 5000}/*", f"bytes 1-2/{'1' * 5000}", "bytes 1-2", "rubbish"]
+    )
+    def test_begins_again_where_the_server_tells_no_sensible_part(self, server, get, target, said):
+        server.rule("GET .*bdf$", times=1, cut=100_000)
+        server.rule("-$", times=1, headers={"Content-Range": said})
         get()
         assert target.read_bytes() == DATA
 
@@ -272,7 +317,7 @@ class TestAServer:
                 pauses.append(timeout)
                 return self.is_set()
 
-        monkeypatch.setattr(connections, "threading", SimpleNamespace(Event=Event))
+        monkeypatch.setattr(connections, "threading", SimpleNamespace(Event=Event, Lock=threading.Lock))
         return pauses
 
     def test_is_given_the_time_that_it_asks_for(self, server, get, pauses):
@@ -292,7 +337,17 @@ class TestAServer:
         assert re.search(r"503.*asks to come back in 3[56]\d\d s", why(get()))
         assert len(server.got()) == 1
 
-    @pytest.mark.parametrize("when", ["soon", "-1", "Mon, 01 Jan 2001 00:00:00 GMT"])
+    @pytest.mark.parametrize(
+        "when",
+        [
+            "soon",
+            "-1",
+            "Mon, 01 Jan 2001 00:00:00 GMT",
+            "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+            "Mon, 01 Jan 2001 00:00:00 +99999999999999",
+            "Mon, 01 Jan 0001 00:00:00 +2359",
+        ],
+    )
     def test_that_asks_for_time_in_no_sensible_way_is_asked_again(self, server, get, when):
         server.rule("GET", times=1, status=503, headers={"Retry-After": when})
         assert not get().failed
@@ -327,6 +382,19 @@ class TestAServer:
         assert not target.exists()
         assert len(server.got()) <= 6
 
+    @pytest.mark.parametrize("encoding", [None, "gzip"])
+    def test_is_not_listened_to_where_it_talks_while_it_sends_elsewhere(self, server, get, target, encoding):
+        server.files["other"] = DATA
+        server.rule(
+            NAME,
+            status=302,
+            talks=b"no gzip",
+            stall=1.0,
+            headers={"Location": "/data/other", "Content-Encoding": encoding},
+        )
+        assert not get(patience=HASTY).failed
+        assert target.read_bytes() == DATA
+
     def test_may_not_compress_what_it_is_asked_for_as_it_is(self, server, get, target):
         server.rule("GET", content=gzip.compress(DATA), headers={"Content-Encoding": "gzip"})
         assert "compressed" in why(get(RemoteFile(NAME)))
@@ -343,6 +411,12 @@ class TestAServer:
             get()
         assert len(server.got()) == 3 * PATIENCE.attempts
 
+    def test_is_asked_for_all_where_never_three_in_a_row_did_not_get_on(self, server, get):
+        server.files |= {f"sub-1/ses-{number}/x": b"x" for number in range(9)}
+        server.rule("GET .*ses-[01346]/", status=503)
+        report = get()
+        assert (len(report.failed), len(report.fetched)) == (5, 5)
+
     def test_gets_no_more_requests_at_once_than_agreed(self, server, get):
         server.files |= {f"sub-1/ses-{number}/x": DATA for number in range(12)}
         server.rule("GET", stall=0.05)
@@ -356,17 +430,37 @@ class TestAServer:
         with pytest.raises(InputError):
             checked_base(base)
 
+    @pytest.mark.parametrize(
+        "base", ["http://me:secret@x/y", "https://secret@x", "http://me:secret@[::1", "x://secret@"]
+    )
+    def test_has_no_password_in_its_address(self, base):
+        with pytest.raises(InputError, match="password") as error:
+            checked_base(base)
+        assert "secret" not in str(error.value)
+        assert checked_base("http://x/y@z") == "http://x/y@z"
+
+    def test_is_not_read_further_than_allowed(self, server):
+        server.files["small"] = bytes(1000)
+        with Connection(PATIENCE) as connection:
+            assert connection.read(f"{server.url}/small", 1000) == bytes(1000)
+            with pytest.raises(RecordingError, match="has more than"):
+                connection.read(f"{server.url}/small", 999)
+
     def test_that_is_secure_does_not_lead_to_one_that_is_not(self, monkeypatch):
         import httpx2
 
+        asked = []
+
         def answer(request):
+            asked.append(request.url.scheme)
             return httpx2.Response(302 if request.url.scheme == "https" else 200, headers={"Location": "http://x/y"})
 
         with Connection(PATIENCE) as connection:
-            client = httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True)
+            client = httpx2.Client(transport=httpx2.MockTransport(answer))
             monkeypatch.setattr(connection, "_client", client)
             with pytest.raises(RecordingError, match="without encryption"):
                 connection.read("https://x/y", 10)
+        assert asked == ["https"]
 
 
 class TestADownload:
@@ -422,8 +516,8 @@ class TestADownload:
 
         (tmp_path / "data").mkdir()
         with (
-            FileLock(tmp_path / "data" / ".myotype-download.lock"),
-            pytest.raises(OutputError, match="another download"),
+            FileLock(tmp_path / "data" / ".lock"),
+            pytest.raises(OutputError, match="another run is writing there"),
         ):
             get()
 
@@ -459,6 +553,19 @@ class TestADownload:
         server.rules.clear()
         get()
         assert target.read_bytes() == DATA
+
+    @pytest.mark.parametrize("content", [b"", DATA])  # it falls silent after the head of its answer, or in the midst
+    def test_does_not_wait_for_a_silent_server_when_it_is_interrupted(self, server, get, content):
+        server.rule("GET", stall=3.0, content=content)
+
+        def interrupt(_):
+            if server.got():
+                raise KeyboardInterrupt
+
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            get(RemoteFile(NAME, len(DATA)), patience=Patience(attempts=1, timeout=60), progress=interrupt)
+        assert time.monotonic() - began < 2.0
 
     def test_goes_on_with_the_others_where_one_is_missing(self, server, get):
         server.files["sub-2/ses-1/x"] = b"x"
@@ -599,13 +706,25 @@ class TestAManifest:
     @pytest.mark.parametrize(
         "path",
         ["", "/etc/x", "../x", "x/../../y", "x//y", "x/", "./x", "C:\\x", "c:x", "x\\..\\y", "x\n", ".ssh/x", "a/.x",
-         "x\0", "x /y", "a" * 201, "x\u202ey", "."],
+         "x\0", "x /y", " x/y", "a" * 201, "x\u202ey", "."],
     )  # fmt: skip
     def test_with_a_path_out_of_the_folder_or_a_strange_one_is_refused(self, read, path):
         with pytest.raises(ValueError, match="path"):
             checked_path(path)
         with pytest.raises(RecordingError, match="entry 1"):
             read(json.dumps([{"path": path}]))
+
+    def test_that_is_too_large_is_none(self, read, monkeypatch):
+        text = "path\nx\n"
+        monkeypatch.setattr(downloads.manifest, "_LARGEST", len(text))
+        assert read(text) == (RemoteFile("x"),)
+        with pytest.raises(RecordingError, match="is no manifest: it has more than"):
+            read(text + "\n")
+
+    def test_with_a_password_in_its_address_is_refused(self):
+        with Connection(PATIENCE) as connection, pytest.raises(InputError, match="password") as error:
+            read_manifest("http://me:secret@127.0.0.1/x", connection)
+        assert "secret" not in str(error.value)
 
     def test_that_is_not_there_is_the_askers_mistake(self, tmp_path):
         with Connection(PATIENCE) as connection, pytest.raises(InputError, match="No such file"):
@@ -766,37 +885,146 @@ class TestATarball:
             with pytest.raises(RecordingError, match="damaged or cut off"):
                 unpack()
 
-    def test_with_a_recording_that_is_none_is_refused(self, server, unpack, tmp_path):
-        server.files[ARCHIVE] = packed({"x/2020-1608217769.hdf5": b"no"})
-        with pytest.raises(RecordingError):
-            unpack()
-        assert self.unpacked(tmp_path) == {}
-        assert leftovers(tmp_path) == []
-
     @pytest.mark.parametrize(
         ("name", "kind", "said"),
         [
-            ("../evil.hdf5", tarfile.REGTYPE, "not to be unpacked"),
-            ("/evil.hdf5", tarfile.REGTYPE, "not to be unpacked"),
-            ("x/../../evil.csv", tarfile.REGTYPE, "not to be unpacked"),
-            ("x/.bashrc", tarfile.REGTYPE, "not to be unpacked"),
+            ("x/.bashrc", tarfile.REGTYPE, "no name that is written to"),
+            ("x/._2020-12-17-1608217769.hdf5", tarfile.REGTYPE, "no name that is written to"),
+            ("x/.DS_Store", tarfile.REGTYPE, "no name that is written to"),
+            ("y/METADATA.csv", tarfile.REGTYPE, "another file of this name"),
+            ("x/1600000009.hdf5", tarfile.REGTYPE, "the file is empty"),
             ("x/a.hdf5", tarfile.SYMTYPE, "no plain file"),
             ("x/a.hdf5", tarfile.LNKTYPE, "no plain file"),
             ("x/a.hdf5", tarfile.CHRTYPE, "no plain file"),
             ("x/a.hdf5", tarfile.FIFOTYPE, "no plain file"),
         ],
     )
-    def test_with_what_should_not_be_in_it_is_refused(self, server, unpack, tmp_path, name, kind, said):
-        server.files[ARCHIVE] = packed({}, (name, kind))
-        with pytest.raises(RecordingError, match=said):
+    def test_is_unpacked_but_for_what_should_not_be_in_it(self, server, unpack, members, tmp_path, name, kind, said):
+        table, *recordings = reversed(members)
+        server.files[ARCHIVE] = packed({table: members[table]}, (name, kind), {key: members[key] for key in recordings})
+        report = unpack()
+        assert self.unpacked(tmp_path) == {Path(key).name: content for key, content in members.items()}
+        ((path, why),) = report.failed
+        assert path == name
+        assert said in why
+        assert ".myotype" not in why
+        assert leftovers(tmp_path) == []
+
+    @pytest.mark.parametrize("name", ["../evil.hdf5", "/evil.hdf5", "x/../../evil.csv", "../evil/"])
+    def test_that_leads_out_of_the_folder_is_refused(self, server, unpack, tmp_path, name):
+        server.files[ARCHIVE] = packed({}, (name, tarfile.REGTYPE))
+        with pytest.raises(RecordingError, match="leads out of the folder"):
             unpack()
         assert self.unpacked(tmp_path) == {}
         assert not (tmp_path / "evil.hdf5").exists()
 
-    def test_with_two_files_of_a_name_is_refused(self, server, unpack):
-        server.files[ARCHIVE] = packed({"x/a.csv": b"", "y/a.csv": b""})
-        with pytest.raises(RecordingError, match=r"two files a\.csv"):
+    @pytest.mark.parametrize("size", [-(2**30), 2**40, 2**62])
+    @pytest.mark.parametrize("name", ["x/a.txt", "x/big.bin", "x/1600000009.hdf5"])
+    def test_with_a_file_of_an_impossible_size_is_refused(self, server, unpack, tmp_path, name, size):
+        server.files[ARCHIVE] = gzip.compress(header(name, size) + bytes(20_000))
+        with pytest.raises(RecordingError, match=f"a file of {size} bytes"):
             unpack()
+        assert self.unpacked(tmp_path) == {}
+
+    def test_that_ends_in_a_large_file_that_is_passed_over_is_refused_at_once(self, server, unpack):
+        server.files[ARCHIVE] = gzip.compress(header("x/big.bin", 10**12) + bytes(20_000))
+        with pytest.raises(RecordingError, match="ends in the midst of a file"):
+            unpack()
+
+    @pytest.mark.parametrize(
+        "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+    )
+    def test_with_a_header_without_end_is_refused_before_it_is_read(self, server, unpack, members, kind):
+        name, content = next(iter(members.items()))
+        before = header(name, len(content)) + content + bytes(-len(content) % 512)
+        server.files[ARCHIVE] = gzip.compress(before + header("x", 2**33, kind) + bytes(5_000_000))
+        with pytest.raises(RecordingError, match="a header of more than 1 MB"):
+            unpack()
+
+    @pytest.mark.parametrize("fields", [{"GNU.sparse.size": "x"}, {"GNU.sparse.map": "1,2,x"}])
+    def test_with_a_header_that_makes_no_sense_is_refused(self, server, unpack, fields):
+        server.files[ARCHIVE] = packed({}, ("x/a.hdf5", tarfile.REGTYPE, fields))
+        with pytest.raises(RecordingError, match="damaged or cut off"):
+            unpack()
+
+    def test_with_headers_of_headers_of_headers_is_refused(self, server, unpack):
+        server.files[ARCHIVE] = gzip.compress(header("x", 0, tarfile.XHDTYPE) * 1500 + bytes(20_000))
+        with pytest.raises(RecordingError, match="damaged or cut off"):
+            unpack()
+
+    def test_with_more_files_than_recordings_can_be_is_refused(self, unpack, monkeypatch):
+        monkeypatch.setattr(downloads.archive, "_MOST_MEMBERS", 4)
+        with pytest.raises(RecordingError, match="more than 4 files"):
+            unpack()
+
+    def test_leaves_out_large_files_that_are_no_recordings(self, server, unpack, monkeypatch, tmp_path):
+        monkeypatch.setattr(downloads.archive, "_LARGEST_BESIDE", 4)
+        server.files[ARCHIVE] = packed({"x/a.csv": b"1234", "x/b.csv": b"12345", "x/c.exe": b""})
+        unpack()
+        assert self.unpacked(tmp_path) == {"a.csv": b"1234"}
+
+    def test_does_not_replace_what_somebody_else_has_put_there(self, unpack, members, tmp_path):
+        (tmp_path / "data").mkdir()
+        own = tmp_path / "data" / "metadata.csv"
+        own.write_bytes(b"my own notes")
+        report = unpack()
+        assert own.read_bytes() == b"my own notes"
+        assert [path for path, _ in report.failed] == ["emg2qwerty-data-2021-08/metadata.csv"]
+        assert "--overwrite" in report.failed[0][1]
+        assert len(report.fetched) == 4
+        assert unpack(overwrite=True).failed == ()
+        assert own.read_bytes() == members["emg2qwerty-data-2021-08/metadata.csv"]
+
+    def test_is_not_stored_over_another_file(self, unpack, tarball, tmp_path):
+        (tmp_path / "data").mkdir()
+        stored = tmp_path / "data" / ARCHIVE
+        stored.write_bytes(b"own")
+        manifest = RemoteFile(ARCHIVE, len(tarball))
+        with pytest.raises(OutputError, match="--overwrite"):
+            unpack(keep=True, archive=manifest)
+        assert stored.read_bytes() == b"own"
+        unpack(keep=True, archive=manifest, overwrite=True)
+        assert stored.read_bytes() == tarball
+
+    def test_that_is_stored_in_half_as_nobody_says_its_size_is_removed(self, server, unpack, tarball, tmp_path):
+        half = tarball[: len(tarball) // 2]
+        server.rule("", times=2, content=half, headers={"Content-Length": None})  # of HEAD and GET
+        with pytest.raises(RecordingError, match="does not say its size, so it is removed"):
+            unpack(keep=True)
+        assert ARCHIVE not in self.unpacked(tmp_path)
+        assert len(unpack(keep=True).fetched) >= 1
+        assert self.unpacked(tmp_path)[ARCHIVE] == tarball
+
+    def test_that_was_stored_before_and_is_damaged_stays_and_is_told(self, unpack, tarball, tmp_path):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / ARCHIVE).write_bytes(tarball[:-100])
+        with pytest.raises(RecordingError, match=r"damaged or cut off.*remove it to have it downloaded again"):
+            unpack(keep=True)
+        assert self.unpacked(tmp_path)[ARCHIVE] == tarball[:-100]
+
+    def test_that_is_stored_in_part_needs_room_for_the_rest_only(self, server, unpack, tarball, tmp_path, monkeypatch):
+        server.rule("GET .*gz$", times=1, cut=len(tarball) // 2)
+        server.rule("GET", times=2, status=503)
+        with pytest.raises(GaveUpError):
+            unpack(keep=True)
+        part = (tmp_path / "data" / f".myotype-{ARCHIVE}.part").stat().st_size
+        usage = namedtuple("usage", "total used free")  # noqa: PYI024  (as shutil's own)
+        for free, said in ((len(tarball) - part - 1, "GB are needed"), (len(tarball) - part, None)):
+            monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage(1, 0, free))
+            with pytest.raises(OutputError, match=said) if said else nullcontext():
+                unpack(keep=True)
+
+    def test_unpacks_to_one_name_that_a_run_that_was_killed_may_have_left(self, unpack, tmp_path):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "elsewhere").write_bytes(b"own")
+        (tmp_path / "data" / ".myotype-unpacking").symlink_to(tmp_path / "elsewhere")
+        assert len(unpack().fetched) == 5
+        assert leftovers(tmp_path) == []
+        assert (tmp_path / "elsewhere").read_bytes() == b"own"
+
+    def test_that_has_nothing_of_what_is_wanted_says_so(self, unpack):
+        with pytest.raises(InputError, match="the tarball has no recording that fulfils all the conditions"):
+            unpack(Selection(users=("999",)))
 
     def test_needs_room_on_the_disk(self, unpack, tmp_path, monkeypatch):
         usage = namedtuple("usage", "total used free")  # noqa: PYI024  (as shutil's own)
@@ -812,17 +1040,31 @@ class TestATarball:
         assert not (tmp_path / "data").exists()
 
 
-def packed(members, special=None):
-    """Give a compressed tarball."""
+def packed(members, special=None, after=()):
+    """Give a compressed tarball of files, then one of a name, a kind and maybe fields of pax, then other files."""
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w:gz", compresslevel=1) as tar:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
+
+        def add(members):
+            for name, content in dict(members).items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+        add(members)
         if special is not None:
-            member = tarfile.TarInfo(special[0])
-            member.type = special[1]
+            name, kind, *fields = special
+            member = tarfile.TarInfo(name)
+            member.type = kind
             member.linkname = "/etc/passwd"
+            member.pax_headers = fields[0] if fields else {}
             tar.addfile(member)
+        add(after)
     return memory.getvalue()
+
+
+def header(name, size, kind=tarfile.REGTYPE):
+    """Give the header of a tarball's member, whatever it claims."""
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.GNU_FORMAT)

@@ -128,16 +128,29 @@ BROKEN = {
     "low-amplitude": lambda p: put(p.emg, (slice(None), 2), 0.05 * p.emg[:, 2]),
     "high-amplitude": lambda p: put(p.emg, (slice(None), 2), 30 * p.emg[:, 2]),
     "saturated": lambda p: clipped(p, 20),
+    "saturated before a spike": lambda p: clipped(p, 20) or put(p.emg, (80_000, 20), 6000),
+    "low-amplitude of all in coarse levels": lambda p: put(
+        p.emg, slice(None), 3.2 * np.rint(0.2 * p.emg / p.emg.std(axis=0))
+    ),
     "unit-suspicious": lambda p: put(p.emg, slice(None), 1e-6 * p.emg),
     "baseline of an offset": lambda p: put(p.emg, slice(None), p.emg + 300),
     "baseline of movement": lambda p: put(p.emg, (slice(None), 3), p.emg[:, 3] + 90 * hum(len(p.emg), 3)),
     "line-noise of one channel": lambda p: put(p.emg, (slice(None), 14), p.emg[:, 14] + 60 * hum(len(p.emg), 50)),
+    "line-noise of less than half": lambda p: put(
+        p.emg, (slice(None), 7), p.emg[:, 7] + 1.25 * p.emg[:, 7].std() * hum(len(p.emg), 60)
+    ),
     "line-noise": lambda p: put(p.emg, slice(None), p.emg + 60 * hum(len(p.emg), 60)[:, np.newaxis]),
     "dead-channel": lambda p: noise(p, [9]),
     "dead-channel twice": lambda p: noise(p, [9, 11]),
+    "dead-channel every other": lambda p: noise(p, [*range(0, 16, 2)]),
+    "bridged-channels": lambda p: put(p.emg, (slice(None), 5), p.emg[:, 4]),
+    "inverted-channel of two neighbours": lambda p: put(p.emg, (slice(None), [3, 4]), -p.emg[:, [3, 4]]),
     "inverted-channel": lambda p: put(p.emg, (slice(None), 12), -p.emg[:, 12]),
     "swapped-channels side by side": lambda p: exchanged(p, [3, 4], [4, 3]),
     "swapped-channels of a band": lambda p: exchanged(p, [20, 28], [28, 20]),
+    "swapped-channels of a whole band": lambda p: exchanged(
+        p, [*range(16)], [8, 1, 10, 3, 12, 5, 14, 7, 0, 9, 2, 11, 4, 13, 6, 15]
+    ),
     "swapped-channels of two bands": lambda p: exchanged(p, [3, 19], [19, 3]),
     "bands-swapped": lambda p: put(p.emg, slice(None), np.roll(p.emg, 16, axis=1)),
     "bands-misaligned": lambda p: band_later(p, 0, 0.06),
@@ -280,7 +293,7 @@ def test_another_sampling_rate_is_found_and_taken_into_account(parts):
     assert report.duration == SECONDS
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 3, 20, 1999, 2000, 2001])
+@pytest.mark.parametrize("n_samples", [0, 1, 2, 3, 20, 1999, 2000, 2001])
 def test_a_recording_of_a_moment_can_be_checked(n_samples):
     report = check(Recording(emg=np.ones((n_samples, 32)), user="u", name="n"))
     assert codes_of(report) >= {"short", "labels-missing"}
@@ -356,6 +369,64 @@ def test_the_reference_files_are_judged_by_what_can_be_judged(golden):
         report = check(recording)
     # Eight seconds of noise, with amplitudes of 0.95 to 37.7 microvolts and keys around its edges.
     assert codes_of(report) == {"short", "low-amplitude", "high-amplitude", "keys-outside-signal", "unknown-keys"}
+
+
+@pytest.mark.parametrize("n_dead", [1, 5, 9, 13, 14])
+def test_every_dead_electrode_is_told_however_many_there_are(parts, n_dead):
+    noise(parts, [*range(n_dead)])
+    dead = [finding for finding in check(recording_of(parts)).findings if finding.code == "dead-channel"]
+    assert [finding.channels for finding in dead] == [tuple(range(n_dead))]
+
+
+def test_a_band_without_any_contact_is_named(parts):
+    noise(parts, [*range(16, 32)])
+    dead = found(check(recording_of(parts)), "dead-channel")
+    assert dead.channels == tuple(range(16, 32))
+    assert "the right band" in dead.message
+
+
+def test_a_loud_channel_that_is_clipped_to_few_levels_is_saturated(parts):
+    parts.emg[:, 21] = np.clip(np.round(20 * parts.emg[:, 21] / 64) * 64, -300, 300)
+    report = check(recording_of(parts))
+    assert codes_of(report) == {"saturated", "high-amplitude"}
+    assert "300 µV in channel 21" in found(report, "saturated").message
+
+
+def test_a_channel_that_is_clipped_after_a_silent_beginning_is_saturated(parts):
+    clipped(parts, 20)
+    parts.emg[:34_000] = 0
+    assert found(check(recording_of(parts)), "saturated").channels == (20,)
+
+
+def test_what_looked_clipped_is_none_where_the_signal_goes_higher_later(parts):
+    # Both sides stay at a value in the first block, and pass it in the second.
+    for at, side in ((1000, 1), (2000, -1)):
+        parts.emg[at : at + 50, 20] = side * 2000
+        parts.emg[36_000 + at, 20] = side * 2001
+    assert "saturated" not in codes_of(check(recording_of(parts)))
+
+
+def test_weak_electrodes_are_not_taken_for_some_in_the_wrong_place(parts):
+    rng = np.random.default_rng(3)
+    drowned = parts.emg[:, [6, 9]]
+    parts.emg[:, [6, 9]] += 4 * drowned.std(axis=0) * rng.standard_normal(drowned.shape)
+    assert "swapped-channels" not in codes_of(check(recording_of(parts)))
+
+
+def test_places_that_are_told_are_limited(parts):
+    parts.times += 0.01 * (np.arange(len(parts.times)) // 200)
+    report = check(recording_of(parts))
+    gap = found(report, "gap")
+    assert gap.figures["count"] == 449
+    assert len(gap.spans) == 200
+    known = report.as_dict()
+    assert (known["n_gaps"], len(known["gaps"])) == (449, 200)
+
+
+def test_notes_of_the_recording_are_kept(parts):
+    report = check(recording_of(parts, notes=["the units were guessed"]))
+    assert report.notes == ("the units were guessed",)
+    assert report.as_dict()["notes"] == ["the units were guessed"]
 
 
 class Endless:

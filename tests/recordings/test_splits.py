@@ -121,8 +121,46 @@ class TestASplit:
             split.of(twice)
         assert len(split.of(corpus("1 1608217769", "1 a-1608217769-b")).unused) == 2  # not its business
 
+    def test_tells_the_runs_of_a_session_apart_and_knows_both_forms_of_a_name(self):
+        runs = corpus("1 1600000000_task-typing_run-1", "1 1600000000_task-typing_run-2")
+        split = Split("", {"1": ("1600000000_task-typing_run-1",)}, {}, {"2": ("2020-12-17-1600000001-keys",)})
+        division = split.of(Corpus(Path(), (*runs, *corpus("2 1600000001"))))
+        assert names(division.train) == ["1 1600000000_task-typing_run-1"]
+        assert names(division.unused) == ["1 1600000000_task-typing_run-2"]
+        assert names(division.test) == ["2 1600000001"]
+
+
+@pytest.mark.parametrize(
+    ("session", "start"),
+    [
+        ("2020-12-18-1608244656-keystrokes-dca-study@1-0efbe614-9ae6-4131-9192-4398359012b", "1608244656"),
+        ("2020-12-18-1608244656-a4398359012b-1700000000", "1608244656"),
+        ("9999999999-1608244656", "1608244656"),
+        ("0123456789", None),
+        ("a1608244656", None),
+        ("1608244656b_x", None),
+        ("1608244656_task-typing", "1608244656"),
+        ("plain", None),
+    ],
+)
+def test_the_start_in_a_name_is_the_first_time_that_can_be_one(session, start):
+    assert Entry(Path(), "hdf5", "1", session).start == start
+
 
 class TestAFile:
+    def test_that_would_come_back_changed_is_not_written(self, tmp_path):
+        with pytest.raises(InputError, match="user 1 is called 'the rest'"):
+            Split("", {"1": ("the rest",)}, {}, {"2": ("a",)}).save(tmp_path / "split.yaml")
+        assert not (tmp_path / "split.yaml").exists()
+
+    def test_that_is_too_large_is_not_read(self, tmp_path):
+        path = tmp_path / "split.yaml"
+        splits.official("user0").save(path)
+        with path.open("a") as file:
+            file.write("#" * 2**20)
+        with pytest.raises(RecordingError, match="more than 1 MB"):
+            splits.load(path)
+
     @pytest.mark.parametrize("name", splits.OFFICIAL)
     def test_gives_back_what_was_written(self, tmp_path, name):
         splits.official(name).save(tmp_path / "split.yaml")
@@ -153,6 +191,7 @@ class TestAFile:
             ("[", "line 1: not YAML"),
             ("a: b: c", "line 1: not YAML"),
             ("\x00", "not YAML"),
+            ('"\\Uffffffff"', "not YAML"),
             ("- 1", "line 1: a split has to be a list of names with values"),
             ("version: 1\nname: x\ntrain: {}\ntest: {}\n", "'validation' is missing"),
             ("version: 2\nname: x\ntrain: {}\nvalidation: {}\ntest: {}\n", "line 1: this myotype reads .* version 1"),
@@ -251,6 +290,12 @@ class TestHoldingPeopleOut:
         with pytest.raises(InputError, match=said):
             splits.held_out(many(), **options)
 
+    def test_refuses_a_corpus_that_does_not_say_who_typed(self):
+        nobody = Entry(Path("somewhere/a.hdf5"), "hdf5", "", "a")
+        for make in (lambda c: splits.held_out(c, 1), lambda c: splits.personal(c, "1")):
+            with pytest.raises(RecordingError, match=r"somewhere/a\.hdf5: it does not say who typed"):
+                make(Corpus(Path(), (*many(), nobody)))
+
     def test_refuses_a_corpus_that_has_a_recording_twice(self):
         with pytest.raises(RecordingError, match="recording 1600000001 of user 1 is in the corpus twice"):
             splits.held_out(corpus("1 1600000001", "1 x-1600000001", "2 a"), 1)
@@ -309,7 +354,7 @@ class TestLeaks:
         division = self.divide(write("1", "a"), write("2", "b"))
         (leak,) = splits.find_leaks(division)
         assert leak.parts == ("train", "test")
-        assert "same samples" in leak.reason
+        assert "same samples at the beginning" in leak.reason
         with pytest.raises(RecordingError, match=r"a\.hdf5 \(train\) and .*b\.hdf5 \(test\) have the same samples"):
             splits.refuse_leaks(division)
 
@@ -328,6 +373,29 @@ class TestLeaks:
         others = self.divide(write("1", "1600000000"), write("2", "1600000001", seed=1))
         splits.refuse_leaks(others)
 
+    @pytest.mark.parametrize(
+        ("cut", "where"), [(slice(100, None), "end"), (slice(None, -100), "beginning")], ids=["first", "last"]
+    )
+    def test_are_found_in_copies_that_are_cut_at_one_end_and_rescaled(self, write, cut, where):
+        emg = np.round(np.random.default_rng(5).normal(size=(8000, 32)) * 8)
+        division = self.divide(write("1", "a", emg=emg), write("2", "b", emg=1.001 * emg[cut]))
+        (leak,) = splits.find_leaks(division)
+        assert f"same samples at the {where}" in leak.reason
+
+    def test_are_recordings_of_two_people_that_start_together_by_their_clocks(self, write):
+        start = 1_600_000_000.25
+        together = self.divide(write("1", "a", start=start), write("2", "b", start=start + 0.0004, seed=1))
+        (leak,) = splits.find_leaks(together)
+        assert leak.parts == ("train", "test")
+        assert "start at the same time" in leak.reason
+        splits.refuse_leaks(self.divide(write("1", "c", start=start), write("2", "d", start=start + 0.002, seed=1)))
+        # Names have whole seconds: of these, two people may well have the same.
+        splits.refuse_leaks(self.divide(write("1", "1600000000"), write("2", "1600000000", seed=1)))
+
+    def test_are_none_in_signals_that_only_rise(self, write):
+        rising = np.arange(8000.0)[:, np.newaxis] * np.ones(32)
+        splits.refuse_leaks(self.divide(write("1", "a", emg=rising), write("2", "b", emg=rising**2 / 8000)))
+
     def test_are_none_within_a_part(self, write):
         entries = write("1", "a"), write("1", "b"), write("2", "c", seed=1)
         split = Split("", {"1": ("a", "b")}, {}, {"2": ("c",)})
@@ -338,7 +406,7 @@ class TestLeaks:
         splits.refuse_leaks(self.divide(write("1", "a", emg=nothing), write("2", "b", emg=nothing)))
 
     def test_are_looked_for_in_recordings_of_any_length(self, write):
-        short = np.arange(5 * 32.0).reshape(5, 32)
+        short = np.random.default_rng(0).normal(size=(5, 32))
         assert splits.find_leaks(self.divide(write("1", "a", emg=short), write("2", "b", emg=short)))
 
     def test_are_told_with_their_number(self, write):

@@ -26,7 +26,8 @@ _NOT_RAW: Final = (
     "stimuli",
 )  # folders of a BIDS tree that are none of its recordings
 
-_START: Final = re.compile(r"(?<!\d)(\d{10})(?!\d)")  # unix seconds, as the names of sessions have them
+_START: Final = re.compile(r"(?<![^\W_])[0-9]{10}(?![^\W_])")  # unix seconds, as the names of sessions have them
+_PLAUSIBLE: Final = (946_684_800, 4_102_444_800)  # the years 2000 to 2100: other numbers of ten digits are ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Entry:
     def start(self) -> str | None:
         """The unix seconds in the session's name, which all of the emg2qwerty data have there; None without them."""
         found = _START.findall(self.session)
-        return found[-1] if found else None
+        return next((start for start in found if _PLAUSIBLE[0] <= int(start) < _PLAUSIBLE[1]), None)
 
     def open(self) -> Recording:
         """Open the recording."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from myotype.cli.console import ProgressBar, progress_bar, say, show_table, warn
-from myotype.errors import InputError, RecordingError
+from myotype.errors import InputError, OutputError, RecordingError
 
 if TYPE_CHECKING:
     from myotype.recordings.corpus import Stray
@@ -63,6 +63,8 @@ class Check:
         if self.open and self.html is None:
             raise InputError("--open shows the page that --html FILE writes: give both")
         checked_codes(self.ignore)  # a slip is told before anything is read
+        if self.html is not None and self.html.is_dir():
+            raise OutputError(f"{self.html} is a folder: name the file to write, such as {self.html / 'check.html'}")
 
         recordings, strays = _found(self.paths)
         severities = self._check(recordings, strays)
@@ -78,6 +80,7 @@ class Check:
         page = Page() if self.html is not None else None
         rows: list[tuple[str, ...]] = []
         sentences: list[tuple[str, ...]] = []
+        notes: list[tuple[str, ...]] = []
         severities: list[str | None] = []
         with progress_bar() as bar:
             for path, report in self._reports(recordings, bar):
@@ -85,14 +88,15 @@ class Check:
                     print(json.dumps({"path": str(path), **report.as_dict()}))
                 if page is not None:
                     page.add(report, path)
-                rows.append(_row(report))
-                sentences += [(report.name, found.severity, found.code, found.message) for found in report.findings]
+                rows.append(_row(path, report))
+                sentences += [(str(path), found.severity, found.code, found.message) for found in report.findings]
+                notes += [(str(path), "note", "", note) for note in report.notes]
                 severities.append(report.severity)
         if not self.as_json:
             show_table(rows, header=("recording", "user", "minutes", "keys", "keys/s", "rms", "findings"))
-            if sentences:
+            if sentences or notes:
                 print()
-                show_table(sentences)
+                show_table([*sentences, *notes])
         for stray in strays:
             warn(f"{stray.path}: not counted as a recording: {stray.reason}")
         if page is not None and self.html is not None:
@@ -138,11 +142,11 @@ def _found(paths: tuple[Path, ...]) -> tuple[list[Path], list[Stray]]:
     return list(dict.fromkeys(found)), strays
 
 
-def _row(report: Report) -> tuple[str, ...]:
+def _row(path: Path, report: Report) -> tuple[str, ...]:
     """Give a recording's line of the table."""
     typing, rms = report.typing, report.typical_rms
     return (
-        report.name,
+        str(path),  # two copies may have one name
         report.user,
         f"{report.duration / 60:.1f}",
         "" if typing is None else f"{typing.n_keys}",

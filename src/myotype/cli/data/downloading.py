@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from myotype.recordings.splits import Split
 
 _SHOWN = 10  # failures that are told one by one
+_LONGEST_TIMEOUT = 24 * 3600.0  # seconds
 
 
 @dataclass
@@ -60,6 +61,8 @@ class Download:
         Seconds without a byte after which a connection counts as broken.
     accept_licence
         Accept the terms without being asked.
+    overwrite
+        Replace files in the folder that are not what they should be: damaged ones, or your own of the same names.
     dry_run
         Only say what would be downloaded.
     """
@@ -76,6 +79,7 @@ class Download:
     connections: int = 4
     timeout: float = 30.0
     accept_licence: bool = False
+    overwrite: bool = False
     dry_run: bool = False
 
     def run(self) -> int:
@@ -83,8 +87,8 @@ class Download:
         from myotype.recordings.download import HDF5_BASE, Connection, Patience, Selection
         from myotype.recordings.download.terms import BIDS_HOME
 
-        if not self.timeout > 0:
-            raise InputError(f"a timeout is a positive number of seconds, not {self.timeout}")
+        if not 0 < self.timeout <= _LONGEST_TIMEOUT:
+            raise InputError(f"a timeout is a positive number of seconds, at most a day, not {self.timeout}")
         if self.max_gb is not None and not self.max_gb > 0:
             raise InputError(f"--max-gb is a positive number of gigabytes, not {self.max_gb}")
         if self.keep_archive and self.form != "hdf5":
@@ -114,6 +118,7 @@ class Download:
                 selection=selection,
                 manifest=manifest,
                 most_bytes=most_bytes,
+                overwrite=self.overwrite,
                 dry_run=self.dry_run,
                 progress=progress,
             )
@@ -125,6 +130,7 @@ class Download:
             archive=_archive(manifest, ARCHIVE) if manifest is not None else None,
             keep=self.keep_archive,
             most_bytes=most_bytes,
+            overwrite=self.overwrite,
             dry_run=self.dry_run,
             progress=progress,
         )

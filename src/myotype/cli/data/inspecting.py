@@ -69,6 +69,7 @@ def _rows(path: Path, report: Report) -> list[tuple[str, str]]:
         ]
     if report.signal is not None:
         rows += _about_signal(report.signal)
+    rows += [("note", note) for note in report.notes]
     rows += [(f"{found.severity}: {found.code}", found.message) for found in report.findings]
     return rows if report.findings else [*rows, ("findings", "none")]
 

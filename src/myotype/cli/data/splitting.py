@@ -41,15 +41,16 @@ class Split:
         A file that this command has written, or a person: say what it makes of these recordings. Recordings that it
         names and that are missing are then a failure.
     validation
-        How many recordings to validate on: of each person who is not held out, or of the one of --personal.
+        How many recordings to validate on, 2 unless given: of each person who is not held out, or of the one of
+        --personal.
     test
-        With --personal: how many recordings to test on.
+        With --personal: how many recordings to test on, 2 unless given.
     without
         With --held-out: users to leave out altogether.
     seed
-        Of what is drawn. The same seed draws the same from the same recordings.
+        Of what is drawn, 0 unless given. The same seed draws the same from the same recordings.
     name
-        What to call the split.
+        What to call the split that is drawn.
     output
         Where to write the split, as YAML.
     overwrite
@@ -63,10 +64,10 @@ class Split:
     held_out: int | None = None
     personal: str | None = None
     check: Path | None = None
-    validation: int = 2
-    test: int = 2
+    validation: int | None = None
+    test: int | None = None
     without: tuple[str, ...] = ()
-    seed: int = 0
+    seed: int | None = None
     name: str | None = None
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     overwrite: bool = False
@@ -86,8 +87,7 @@ class Split:
         given = [way for way, value in ways.items() if value is not None]
         if len(given) != 1:
             raise InputError(f"give one of {', '.join(ways)}; given: {', '.join(given) or 'none'}")
-        if self.without and self.held_out is None:
-            raise InputError("--without belongs to --held-out")
+        self._refuse_idle_options(given[0])
         if self.output is not None and self.output.exists() and not self.overwrite:
             raise OutputError(f"{self.output} exists already: choose another name, or --overwrite")
         corpus = find_recordings(self.root)
@@ -108,6 +108,20 @@ class Split:
             say(f"{self.output}: the split {split.name!r}")
         return 1 if not placed or (self.check is not None and division.missing) else 0
 
+    def _refuse_idle_options(self, way: str) -> None:
+        """Refuse options that would change nothing."""
+        drawn = ("--held-out", "--personal")
+        belong = {
+            "--without": (self.without or None, drawn[:1]),
+            "--test": (self.test, drawn[1:]),
+            "--validation": (self.validation, drawn),
+            "--seed": (self.seed, drawn),
+            "--name": (self.name, drawn),
+        }
+        for option, (value, ways) in belong.items():
+            if value is not None and way not in ways:
+                raise InputError(f"{option} belongs to {' and '.join(ways)}, not to {way}")
+
     def _split(self, corpus: Corpus) -> Divided:
         from myotype.recordings import splits
 
@@ -115,19 +129,15 @@ class Split:
             return splits.load(self.check)
         if self.official is not None:
             return splits.official(self.official)
+        validation = 2 if self.validation is None else self.validation
+        seed = self.seed or 0
         if self.held_out is not None:
             return splits.held_out(
-                corpus,
-                self.held_out,
-                validation=self.validation,
-                seed=self.seed,
-                without=self.without,
-                name=self.name,
+                corpus, self.held_out, validation=validation, seed=seed, without=self.without, name=self.name
             )
         assert self.personal is not None  # noqa: S101  (one of them is given)
-        return splits.personal(
-            corpus, self.personal, test=self.test, validation=self.validation, seed=self.seed, name=self.name
-        )
+        test = 2 if self.test is None else self.test
+        return splits.personal(corpus, self.personal, test=test, validation=validation, seed=seed, name=self.name)
 
     def _show(self, division: Division, glances: dict[Entry, Glance]) -> None:
         from myotype.recordings.splits import PARTS

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from myotype.errors import InputError
 from myotype.recordings.download.patience import (
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be another one later
 _MOST_REDIRECTS: Final = 5
-_CONTENT_RANGE: Final = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII | re.IGNORECASE)
+_CONTENT_RANGE: Final = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"[^/?#]*//[^/?#]*@")
 _PLAIN: Final = frozenset({"", "identity"})  # content encodings that leave the bytes of a file as they are
 
 
@@ -90,9 +93,9 @@ class Connection:
         self.patience = patience or Patience()
         self.connections = connections
         self.stop = threading.Event()
+        self._streams: WeakSet[Any] = WeakSet()  # what the library reads from
+        self._lock = threading.Lock()
         self._client = httpx2.Client(
-            follow_redirects=True,
-            max_redirects=_MOST_REDIRECTS,
             timeout=self.patience.timeout,
             limits=httpx2.Limits(max_connections=connections),
             headers={"Accept-Encoding": "identity", "User-Agent": "myotype"},
@@ -105,6 +108,15 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._client.close()
+
+    def interrupt(self) -> None:
+        """Stop all that other threads do with servers, also where they wait for one that has fallen silent."""
+        self.stop.set()
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            with suppress(OSError):  # of those that are closed already
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def attempts(self, url: str) -> Attempts:
         """Begin to count attempts at an address."""
@@ -208,15 +220,33 @@ class Connection:
         if self.stop.is_set():
             raise StoppedError
         try:
-            with self._client.stream(method, url, headers=headers) as response:
-                _refuse_insecure(url, response)
+            request = self._client.build_request(method, url, headers=headers, extensions={"trace": self._traced})
+            with closing(self._followed(url, request)) as response:
                 yield response
-        except (httpx2.TooManyRedirects, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise RefusedError(f"{url}: {_why(error)}") from error
         except httpx2.TransportError as error:
             if _is_about_certificates(error):
                 raise GaveUpError(f"{url}: the server's certificate is not to be trusted: {_why(error)}") from error
             raise TemporaryError(_why(error)) from error
+
+    def _traced(self, event: str, about: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            with self._lock:
+                self._streams.add(about["return_value"])
+
+    def _followed(self, url: str, request: httpx2.Request) -> httpx2.Response:
+        """Ask, also where the server leads elsewhere; what it sends with that is not read, as it may have no end."""
+        secure = request.url.scheme == "https"
+        for _ in range(_MOST_REDIRECTS + 1):
+            if secure and request.url.scheme != "https":
+                raise RefusedError(f"{url} leads to an address without encryption (on {request.url.host})")
+            response = self._client.send(request, stream=True, follow_redirects=False)
+            if response.next_request is None:
+                return response
+            response.close()
+            request = response.next_request
+        raise RefusedError(f"{url}: more than {_MOST_REDIRECTS} redirects, one after the other")
 
 
 def checked_base(base: str) -> str:
@@ -225,8 +255,9 @@ def checked_base(base: str) -> str:
     Raises
     ------
     InputError
-        If it is none of HTTP.
+        If it is none of HTTP, or has a password in it.
     """
+    refuse_password(base)
     try:
         parts = urlsplit(base)
         port_is_a_number = parts.port is None or parts.port >= 0
@@ -239,10 +270,16 @@ def checked_base(base: str) -> str:
     return base.rstrip("/")
 
 
-def _refuse_insecure(url: str, response: httpx2.Response) -> None:
-    steps = [*(step.request.url for step in response.history), response.request.url]
-    if url.lower().startswith("https:") and any(step.scheme != "https" for step in steps):
-        raise RefusedError(f"{url} leads to an address without encryption ({response.request.url})")
+def refuse_password(address: str) -> None:
+    """Refuse an address with a name or password in it: addresses are shown in messages, and noted beside files.
+
+    Raises
+    ------
+    InputError
+        Which does not show the address.
+    """
+    if _PASSWORD.match(address):
+        raise InputError("an address with a user name or password in it (before an @) is not taken: it would be shown")
 
 
 def _check_status(url: str, response: httpx2.Response) -> None:
@@ -294,11 +331,11 @@ def _retry_after(value: str) -> float | None:
         return float(value[:9])
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):  # the latter from years and offsets beyond what dates have
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def _is_about_certificates(error: BaseException | None) -> bool:

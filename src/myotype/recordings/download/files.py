@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
-
-from myotype.errors import InputError, MyotypeError, OutputError
+from myotype.errors import InputError, MyotypeError
+from myotype.files import alone_in
 from myotype.recordings.download.connection import Connection, checked_base
 from myotype.recordings.download.manifest import RemoteFile
 from myotype.recordings.download.patience import GaveUpError, RefusedError, StoppedError
 from myotype.recordings.download.selection import Selection, derived_files
 from myotype.recordings.download.transfer import (
+    IN_THE_WAY,
     Progress,
     Report,
     fetch,
     is_sound,
-    part_of,
+    length_of_part,
     require_space,
     target_of,
 )
@@ -32,27 +31,6 @@ from myotype.recordings.download.transfer import (
 _TICK: Final = 0.2  # seconds between reports of the progress
 _MOST_GIVEN_UP: Final = 3  # files in a row that a server did not get on with: the others are not tried
 _MOST_REFUSED: Final = 25  # the same of files that it has not: more than one recording has
-_LOCK: Final = ".myotype-download.lock"
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Keep a folder to one download at a time.
-
-    Raises
-    ------
-    OutputError
-        If there is another, or the folder cannot be made.
-    """
-    lock = folder / _LOCK
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, timeout=0):
-            yield
-    except Timeout as error:
-        raise OutputError(f"{folder}: another download into this folder is running") from error
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
 
 
 def download_bids(
@@ -63,13 +41,14 @@ def download_bids(
     selection: Selection | None = None,
     manifest: Sequence[RemoteFile] | None = None,
     most_bytes: float | None = None,
+    overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Download the files of a BIDS data set, or of some of its recordings.
 
-    What is here already is left alone where its size (and checksum, if the manifest has it) is right, and replaced
-    where it is not. What was broken off goes on.
+    What is here already is left alone: where its size (and checksum, if the manifest has it) is not right it may be
+    somebody's own, and counts as failed. What was broken off goes on.
 
     Parameters
     ----------
@@ -86,6 +65,8 @@ def download_bids(
         splits name, and the server is asked for their sizes.
     most_bytes
         Of all that is chosen, what is here already included: recordings come in order until the next would be too much.
+    overwrite
+        Replace files that are here and are not what they should be.
     dry_run
         Only find out what would be downloaded.
     progress
@@ -108,13 +89,13 @@ def download_bids(
     chosen, left_out = _within(sized, most_bytes)
     if dry_run:
         here = [file for file in chosen if _is_here(folder, file)]
-        missing = [file for file in chosen if file not in here]
-        return tally.report(missing, here, left_out)
-    with only_one(folder):
+        return tally.report(_missing(folder, chosen, here, tally, overwrite=overwrite), here, left_out)
+    with alone_in(folder):
         present = _each(chosen, connection, lambda file: file if is_sound(target_of(folder, file.path), file) else None)
         here = [file for file in present if file is not None]
-        wanted = [file for file in chosen if file not in set(here)]
-        require_space(folder, sum(max(0, (file.size or 0) - _length_of_part(folder, file)) for file in wanted))
+        wanted = _missing(folder, chosen, here, tally, overwrite=overwrite)
+        parts = (length_of_part(target_of(folder, file.path)) for file in wanted)
+        require_space(folder, sum(max(0, (file.size or 0) - part) for file, part in zip(wanted, parts, strict=True)))
         tally.done, tally.total = _sum(here), _total(chosen)
         tally.files = len(here)
 
@@ -209,7 +190,7 @@ def _each(
                         future.result()
                 tick()
         except BaseException:
-            connection.stop.set()
+            connection.interrupt()
             pool.shutdown(cancel_futures=True)
             raise
     return [future.result() for future in futures]
@@ -261,9 +242,20 @@ def _is_here(folder: Path, file: RemoteFile) -> bool:
     return is_sound(target_of(folder, file.path), replace(file, sha256=None))  # by size alone, which is quick
 
 
-def _length_of_part(folder: Path, file: RemoteFile) -> int:
-    part = part_of(target_of(folder, file.path))
-    return part.stat().st_size if part.is_file() else 0
+def _missing(
+    folder: Path, chosen: Iterable[RemoteFile], here: Iterable[RemoteFile], tally: _Tally, *, overwrite: bool
+) -> list[RemoteFile]:
+    """Give the files that are to be fetched, and note those in whose place stands something else."""
+    sound = set(here)
+    missing = []
+    for file in chosen:
+        if file in sound:
+            continue
+        if not overwrite and target_of(folder, file.path).exists():
+            tally.failed.append((file.path, IN_THE_WAY))
+        else:
+            missing.append(file)
+    return missing
 
 
 def _sum(files: Iterable[RemoteFile]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from myotype.errors import InputError, RecordingError
+from myotype.recordings.download.connection import refuse_password
 
 if TYPE_CHECKING:
     from myotype.recordings.download.connection import Connection
@@ -66,8 +67,11 @@ def read_manifest(source: str, connection: Connection) -> tuple[RemoteFile, ...]
     ------
     RecordingError
         If it cannot be had, or is malformed, or has a path that leads out of the folder.
+    InputError
+        If there is no such file, or the address has a password in it.
     """
     if source.startswith(("http://", "https://")):
+        refuse_password(source)
         content = connection.read(source, _LARGEST)
     else:
         try:

@@ -19,6 +19,9 @@ from myotype.recordings.download.patience import ChangedError, RefusedError, Tem
 
 _CORRUPT_AT_MOST: Final = 2  # downloads of a file whose checksum is wrong: once may be the network's fault
 
+IN_THE_WAY: Final = "another file of this name is here: move it away, or have it replaced with --overwrite"
+"""Why a file was not downloaded in whose place stands one that is not it."""
+
 OnBytes = Callable[[int], None]
 """Called with how many bytes there are more of a file; negative where it has to be begun again."""
 
@@ -82,6 +85,12 @@ def part_of(target: Path) -> Path:
     return target.with_name(f".myotype-{target.name}.part")
 
 
+def length_of_part(target: Path) -> int:
+    """Give the bytes of a file that an earlier run has left."""
+    part = part_of(target)
+    return part.stat().st_size if part.is_file() else 0
+
+
 def is_sound(target: Path, wanted: RemoteFile) -> bool:
     """Say whether a file that is here is what is wanted, as far as that is known."""
     if not target.is_file() or (wanted.size is not None and target.stat().st_size != wanted.size):
@@ -108,7 +117,7 @@ def require_space(folder: Path, needed: int) -> None:
         )
 
 
-def fetch(connection: Connection, url: str, wanted: RemoteFile, target: Path, on_bytes: OnBytes) -> None:
+def fetch(connection: Connection, url: str, wanted: RemoteFile, target: Path, on_bytes: OnBytes) -> bool:
     """Download a file; what an earlier attempt has left is taken up where that is safe.
 
     Parameters
@@ -123,6 +132,12 @@ def fetch(connection: Connection, url: str, wanted: RemoteFile, target: Path, on
         Where to. Its folder is made; the file has its name only when it is whole.
     on_bytes
         Called as bytes come in, first with those that are here already.
+
+    Returns
+    -------
+    bool
+        Whether it is known to be whole: where nobody says the size or checksum, a connection that broke looks like
+        the file's end.
 
     Raises
     ------
@@ -158,9 +173,11 @@ def fetch(connection: Connection, url: str, wanted: RemoteFile, target: Path, on
             corrupt += 1
             if corrupt >= _CORRUPT_AT_MOST:
                 raise RefusedError(f"{url}: what the server sends has another checksum (sha256) than the manifest says")
+        known = partial.is_whole or wanted.sha256 is not None
         partial.finish()
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    return known
 
 
 def sha256_of(path: Path) -> str:

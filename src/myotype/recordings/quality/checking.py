@@ -77,6 +77,7 @@ def check(
         timeline=timeline,
         typing=typing,
         hands=hands,
+        notes=recording.notes,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from myotype.recordings.clock import MAX_BRIDGED, Clock
-from myotype.recordings.quality.findings import Finding, counted
+from myotype.recordings.quality.findings import MOST_SPANS, Finding, counted
 from myotype.recordings.recording import SFREQ
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Timeline:
             )
 
     def _spans(self, gaps: list[Gap]) -> tuple[tuple[float, float], ...]:
-        return tuple((gap.sample / self.sfreq, gap.sample / self.sfreq) for gap in gaps)
+        return tuple((gap.sample / self.sfreq, gap.sample / self.sfreq) for gap in gaps[:MOST_SPANS])
 
 
 class ClockMeter:

@@ -15,6 +15,10 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
 """From the worst on: an error spoils what is read from the recording or trained on it, a warning may, info does not."""
 
 
+MOST_SPANS: Final = 200
+"""Places that a finding tells one by one; the others are counted."""
+
+
 class Code(NamedTuple):
     """What a code stands for."""
 
@@ -43,8 +47,9 @@ CODES: Final[dict[str, Code]] = {
     "baseline": Code(
         "warning", "most of a channel's power is below 20 Hz: an offset, movement, or no high-pass filter"
     ),
-    "line-noise": Code("warning", "most of a channel's power is mains hum of 50 or 60 Hz"),
+    "line-noise": Code("warning", "more than a third of a channel's power is mains hum of 50 or 60 Hz"),
     "dead-channel": Code("warning", "an electrode shows nothing of what its neighbours in the ring show"),
+    "bridged-channels": Code("warning", "channels show one and the same signal"),
     "inverted-channel": Code("warning", "a channel has the opposite sign of its neighbours in the ring"),
     "swapped-channels": Code("error", "electrodes fit better into the ring in another order"),
     "bands-swapped": Code("error", "the keys of each hand drive the other hand's band"),
@@ -75,7 +80,8 @@ class Finding:
     channels
         Which channels it concerns, 0 to 31; none where it concerns no channel in particular.
     spans
-        Where, in seconds of signal: samples from the first one divided by the sampling rate. Start and end.
+        Where, in seconds of signal: samples from the first one divided by the sampling rate. Start and end; of more
+        than :data:`MOST_SPANS` places, the first.
     figures
         What was measured.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from myotype.keyboard import fold_key
-from myotype.recordings.quality.findings import Finding, counted
+from myotype.recordings.quality.findings import MOST_SPANS, Finding, counted
 from myotype.recordings.recording import ON_KEYBOARD, Prompt, first_out_of_order
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SLOWEST: Final = 0.5  # keys a second; the 23 real logs that were looked at have 2.3 to 6.2
 _FASTEST: Final = 10.0
-_MOST_SPANS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def typing_of(
         condition=condition,
         n_keys=len(presses),
         n_prompts=len(prompts),
-        speed=len(presses) * timeline.sfreq / timeline.n_samples,
+        speed=len(presses) * timeline.sfreq / max(timeline.n_samples, 1),
         unknown=dict(Counter(press.key for press in presses if fold_key(press.key) is None).most_common()),
         places=places,
     )
@@ -146,4 +145,4 @@ def _about_amount(
 
 
 def _spans(places: npt.NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
-    return tuple((place, place) for place in places[np.isfinite(places)][:_MOST_SPANS].tolist())
+    return tuple((place, place) for place in places[np.isfinite(places)][:MOST_SPANS].tolist())

@@ -11,7 +11,7 @@ import numpy as np
 
 from myotype.files import replacing_file
 from myotype.recordings.quality import pictures
-from myotype.recordings.quality.findings import CODES, SEVERITIES, Severity, counted
+from myotype.recordings.quality.findings import CODES, MOST_SPANS, SEVERITIES, Finding, Severity, counted
 
 if TYPE_CHECKING:
     import os
@@ -171,10 +171,11 @@ def _section(report: Report, anchor: str, path: str) -> str:
             ("key presses", f"{typing.n_keys:,}, {typing.speed:.2f} a second"),
             ("prompts", f"{typing.n_prompts:,}"),
         ]
+    facts += [("note", note) for note in report.notes]
     listed = "".join(f"<div><dt>{name}</dt><dd><bdi>{_text(value)}</bdi></dd></div>" for name, value in facts if value)
     findings = "".join(
         f'<li class="{found.severity}"><strong>{found.severity}</strong> <code>{found.code}</code> '
-        f"<span>{_text(found.message.rstrip('.'))}. "
+        f"<span>{_text(found.message.rstrip('.'))}. {_left_out(found)}"
         f'<span class="soft">Leave out with <code>--ignore {found.code}</code>.</span></span></li>'
         for found in report.findings
     )
@@ -192,6 +193,13 @@ def _section(report: Report, anchor: str, path: str) -> str:
         + (f'<div class="charts">{charts}</div>' if charts else "")
         + "</section>\n"
     )
+
+
+def _left_out(found: Finding) -> str:
+    """Say where marks are missing in the picture."""
+    more = int(found.figures.get("count", 0)) - len(found.spans)
+    full = len(found.spans) == MOST_SPANS and more > 0
+    return f"Shown are the first {MOST_SPANS} places. " if full else ""
 
 
 def _codes() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from myotype.recordings.quality.findings import SEVERITIES
+from myotype.recordings.quality.findings import MOST_SPANS, SEVERITIES
 from myotype.recordings.quality.signal import PER_BAND, STRETCHES
 from myotype.recordings.recording import N_CHANNELS
 
@@ -72,7 +72,7 @@ def overview(report: Report) -> str:
                 f'<text class="{found.severity}" x="{_MARGIN - 8}" y="{bottom:g}" text-anchor="end">{found.code}</text>'
                 f'<g class="fill {found.severity}">{marks}</g>'
             )
-    for gap in report.timeline.gaps[:200]:
+    for gap in report.timeline.gaps[:MOST_SPANS]:
         x = _at(gap.sample / report.timeline.sfreq, n_seconds)
         parts.append(f'<path class="gap" d="M{x:.1f} 4V{bottom:g}"/>')
     bottom += 6

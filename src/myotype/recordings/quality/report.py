@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from myotype.recordings.quality.electrodes import line_share
-from myotype.recordings.quality.findings import Finding, Severity
+from myotype.recordings.quality.findings import MOST_SPANS, Finding, Severity
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,6 +39,8 @@ class Report:
         What was measured of the labels; None where they cannot be read.
     hands
         How bands respond to keys; None where there is too little of either to tell.
+    notes
+        What was noticed when the recording was opened.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Report:
     timeline: Timeline | None = None
     typing: Typing | None = None
     hands: Hands | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def severity(self) -> Severity | None:
@@ -71,6 +74,7 @@ class Report:
         known: dict[str, Any] = {
             "name": self.name,
             "user": self.user,
+            "notes": list(self.notes),
             "findings": [
                 {
                     "code": found.code,
@@ -92,7 +96,8 @@ class Report:
                 "start": _finite(line.start),
                 "clock_rate": _finite(line.rate),
                 "drift_ppm": _finite(line.drift),
-                "gaps": [{"sample": gap.sample, "seconds": gap.seconds} for gap in line.gaps],
+                "n_gaps": len(line.gaps),
+                "gaps": [{"sample": gap.sample, "seconds": gap.seconds} for gap in line.gaps[:MOST_SPANS]],
                 "repeated_times": line.repeated,
                 "unreadable_times": line.unreadable,
             }

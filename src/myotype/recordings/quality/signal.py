@@ -26,6 +26,10 @@ STRETCHES: Final = 20
 _STEPS_AT_LEAST: Final = 16
 """Levels of the converter that a clipped value is away from 0: lower ones are repeated by chance."""
 
+_FEW_STEPS: Final = 4
+_OFTEN: Final = 0.01
+"""Levels that suffice where this share of the samples is clipped: chance does not repeat an extreme so often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -55,6 +59,10 @@ class Signal:
         Values that are not finite or absurdly large in each second, shape (seconds, 32); the last may be incomplete.
     clipped
         Values in each second that stay at the channel's largest or smallest value, shape as `bad`.
+    level
+        Magnitude of the value that each channel is clipped at, microvolts, shape (32,).
+    step
+        Smallest change from one sample to the next, microvolts, shape (32,); infinite where there is none.
     """
 
     sfreq: float
@@ -69,6 +77,8 @@ class Signal:
     envelope: npt.NDArray[np.float32]
     bad: npt.NDArray[np.int64]
     clipped: npt.NDArray[np.int64]
+    level: npt.NDArray[np.float64]
+    step: npt.NDArray[np.float64]
 
     @property
     def flat(self) -> npt.NDArray[np.bool_]:
@@ -115,7 +125,7 @@ class SignalMeter:
     def __init__(self, n_samples: int, sfreq: float) -> None:
         self._bin = max(1, round(sfreq / BINS))
         self.second = BINS * self._bin
-        self._sfreq = sfreq
+        self._sfreq, self._n_samples = sfreq, n_samples
         n_seconds = n_samples // self.second
         by_second = (n_seconds, N_CHANNELS)
         self._done = 0
@@ -123,8 +133,9 @@ class SignalMeter:
         self._low, self._high = np.zeros((2, n_seconds * STRETCHES, N_CHANNELS), dtype=np.float32)
         self._envelope = np.zeros((n_seconds * BINS, 2), dtype=np.float32)
         self._bad = np.zeros((n_seconds + 1, N_CHANNELS), dtype=np.int64)
-        self._clipped = np.zeros((n_seconds + 1, N_CHANNELS), dtype=np.int64)
-        self._largest, self._smallest = np.full(N_CHANNELS, -np.inf), np.full(N_CHANNELS, np.inf)
+        # Two sides, largest and smallest: the latter as the largest of the signal with the opposite sign.
+        self._clipped = np.zeros((2, n_seconds + 1, N_CHANNELS), dtype=np.int64)
+        self._extremes = np.full((2, N_CHANNELS), -np.inf)
         self._step = np.full(N_CHANNELS, np.inf)
         self._window = np.hanning(self.second + 1)[:-1].astype(np.float32)
         self._power = np.zeros((self.second // 2 + 1, N_CHANNELS))
@@ -156,25 +167,24 @@ class SignalMeter:
         return sums
 
     def _find_clipped(self, samples: npt.NDArray[np.float32], at: slice) -> None:
-        """Count the samples of runs of three and more at the channel's extreme value up to now."""
+        """Count the samples of runs of three and more at the channel's largest and smallest value up to now."""
         if len(samples) < 3:
             return
-        if self._done == 0:
-            steps = np.abs(np.diff(samples, axis=0))
-            self._step = np.where(steps > 0, steps, np.inf).min(axis=0)
+        steps = np.abs(np.diff(samples, axis=0))
+        self._step = np.minimum(self._step, np.where(steps > 0, steps, np.inf).min(axis=0))
         high, low = samples.max(axis=0), samples.min(axis=0)
-        # A new extreme: what looked clipped before was not.
-        self._clipped[:, (high > self._largest) | (low < self._smallest)] = 0
-        self._largest, self._smallest = np.maximum(self._largest, high), np.minimum(self._smallest, low)
-        top = samples == self._largest.astype(np.float32)
-        top |= samples == self._smallest.astype(np.float32)
-        for channel in np.flatnonzero((top.sum(axis=0) >= 3) & (high > low)):
-            column = top[:, channel]
-            thirds = column[2:] & column[1:-1] & column[:-2]
-            run = np.zeros(len(column), dtype=bool)
-            for shift in range(3):
-                run[shift : len(run) - 2 + shift] |= thirds
-            self._clipped[at, channel] += self._by_second(run)
+        for side, (extreme, value) in enumerate(((high, high), (-low, low))):
+            # A new extreme: what looked clipped before, on this side, was not.
+            self._clipped[side][:, extreme > self._extremes[side]] = 0
+            self._extremes[side] = np.maximum(self._extremes[side], extreme)
+            top = (samples == value) & (extreme == self._extremes[side])
+            for channel in np.flatnonzero((top.sum(axis=0) >= 3) & (high > low)):
+                column = top[:, channel]
+                thirds = column[2:] & column[1:-1] & column[:-2]
+                run = np.zeros(len(column), dtype=bool)
+                for shift in range(3):
+                    run[shift : len(run) - 2 + shift] |= thirds
+                self._clipped[side, at, channel] += self._by_second(run)
 
     def _add_seconds(self, seconds: npt.NDArray[np.float32]) -> None:
         n_seconds = len(seconds)
@@ -220,8 +230,10 @@ class SignalMeter:
 
     def result(self) -> Signal:
         """Give what was measured."""
-        extreme = np.maximum(np.abs(self._largest), np.abs(self._smallest))
-        self._clipped[:, ~(extreme >= _STEPS_AT_LEAST * self._step)] = 0
+        size = np.abs(self._extremes)
+        often = self._clipped.sum(axis=1) >= _OFTEN * self._n_samples
+        real = (size >= _STEPS_AT_LEAST * self._step) | ((size >= _FEW_STEPS * self._step) & often)
+        clipped = np.where(real[:, np.newaxis], self._clipped, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             return Signal(
                 sfreq=self._sfreq,
@@ -235,7 +247,9 @@ class SignalMeter:
                 correlation=self._correlation / self._n_correlation,
                 envelope=self._envelope,
                 bad=self._bad,
-                clipped=self._clipped,
+                clipped=clipped.sum(axis=0),
+                level=np.where(clipped.any(axis=1), size, 0.0).max(axis=0),
+                step=self._step,
             )
 
 

@@ -49,7 +49,7 @@ def held_out(
     InputError
         If there are too few people, or people with too few recordings.
     RecordingError
-        If a recording is in the corpus twice.
+        If a recording is in the corpus twice, or does not say who typed.
     """
     _at_least_one(people, "people held out")
     _at_least_one(validation, "validation recordings")
@@ -107,7 +107,7 @@ def personal(
     InputError
         If the person is not there, or has too few recordings.
     RecordingError
-        If a recording is in the corpus twice.
+        If a recording is in the corpus twice, or does not say who typed.
     """
     _at_least_one(test, "test recordings")
     _at_least_one(validation, "validation recordings")
@@ -136,6 +136,8 @@ def personal(
 def _sessions_by_user(corpus: Corpus) -> dict[str, list[str]]:
     sessions: dict[str, list[str]] = defaultdict(list)
     for entry in corpus:
+        if not entry.user:
+            raise RecordingError(f"{entry.path}: it does not say who typed: people cannot be told apart; name the user")
         user, session = entry_key(entry)
         if session in sessions[user]:
             raise RecordingError(f"recording {session} of user {user} is in the corpus twice: remove one of them")

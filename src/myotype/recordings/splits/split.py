@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ PARTS: Final[tuple[Part, ...]] = get_args(Part)
 Kind = Literal["generic", "personal"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+_DETAILS: Final = re.compile(r"(?:_[A-Za-z]+-[0-9A-Za-z+]+)+")
+
 Sessions = Mapping[str, tuple[str, ...]]
 """Sessions by user."""
 
@@ -30,8 +33,16 @@ def user_key(user: str) -> str:
 
 
 def session_key(session: str) -> str:
-    """Give the name under which a session is compared: its start where the name has one, so that both forms agree."""
-    return Entry(Path(), "hdf5", "", session).start or session
+    """Give the name under which a session is compared: its start where the name has one, so that both forms agree.
+
+    Where BIDS details follow the start, as in ``1600000000_task-typing_run-2``, there are several recordings in the
+    session, and the details tell them apart.
+    """
+    start = Entry(Path(), "hdf5", "", session).start
+    if start is None:
+        return session
+    details = _DETAILS.fullmatch(session.partition(start)[2])
+    return start + details[0] if details else start
 
 
 def entry_key(entry: Entry) -> tuple[str, str]:
@@ -194,6 +205,8 @@ class Split:
 
         Raises
         ------
+        InputError
+            If a session has the name by which files tell of all others.
         OutputError
             If the file cannot be written. Whatever stood there before is then untouched.
         """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _VERSION: Final = 1
 _REST: Final = "the rest"
-_LARGEST: Final = 16 * 2**20  # bytes; the whole emg2qwerty corpus takes 40 kB
+_LARGEST: Final = 2**20  # bytes; the whole emg2qwerty corpus takes 40 kB
 _DEEPEST: Final = 4  # the document, a part, a user's list, a session
 _KEYS: Final = ("version", "name", "kind", "description", "made", *PARTS)
 _HEADER: Final = f"""\
@@ -30,6 +30,13 @@ def save(split: Split, path: Path) -> None:
     """Write a split."""
     import yaml  # noqa: PLC0415  (it is slow to import, and most who divide a corpus write no file)
 
+    for part in PARTS:
+        for user, named in split.part(part).items():
+            if _REST in named:
+                raise InputError(
+                    f"a recording of user {user} is called {_REST!r}, which in a split's file stands for all others: "
+                    "rename it"
+                )
     train: dict[str, Any] = {user: list(sessions) for user, sessions in split.train.items()}
     for user in split.train_rest:
         train[user] = [*train[user], _REST] if user in train else _REST
@@ -109,6 +116,8 @@ def _document(path: Path) -> yaml.Node:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
         raise RecordingError(f"{path}{f', line {mark.line + 1}' if mark else ''}: not YAML: {problem}") from error
+    except (ValueError, OverflowError) as error:  # an escape that is no character
+        raise RecordingError(f"{path}: not YAML: {error}") from error
     if document is None:
         raise RecordingError(f"{path}: the file is empty")
     return document
