@@ -227,23 +227,28 @@ def test_the_sidecars_of_a_bids_recording_belong_to_its_source(tmp_path):
 
 
 INTERRUPTED = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
-from myotype.recordings.corpus import Entry, find_recordings
+from myotype.recordings.corpus import Entry
 from myotype.recordings.prepared.preparing import prepare
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     source, cache, jobs = sys.argv[1:]
     entries = [Entry(path, "hdf5", "1", path.stem) for path in sorted(Path(source).glob("*.hdf5"))]
-    prepare(entries, cache, jobs=int(jobs), progress=lambda outcome: print(outcome.state, flush=True))
+
+    def tell(outcome):
+        print(outcome.state, flush=True)
+        time.sleep(0.1)  # so that there is a run to interrupt, however late this is read
+
+    prepare(entries, cache, jobs=int(jobs), progress=tell)
 """
 
 
 @pytest.fixture(scope="module")
 def longer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("longer")
-    return [record(folder / f"{seed}.hdf5", 2 * seed + 1, 80_000) for seed in range(5)]
+    return [record(folder / f"{seed}.hdf5", 2 * seed + 1, 80_000) for seed in range(16)]
 
 
 @pytest.mark.slow
