@@ -14,6 +14,8 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from myotype.network.time_convolution import TimeConvolution
+
 Pooling = Literal["mean", "max"]
 
 
@@ -87,8 +89,8 @@ class LogSpectrogram(nn.Module):
         if n_frames == 0:
             return x.new_zeros(batch, 0, channels, self.n_bins), x
         waves = self._convolve(x.reshape(batch * channels, 1, n_samples))
-        power = waves.square().reshape(batch * channels, 2, self.n_bins, n_frames).sum(1)
-        log_power = torch.log10(power + self.log_eps)
+        cosines, sines = waves.chunk(2, dim=1)
+        log_power = torch.addcmul(cosines.square(), sines, sines).add(self.log_eps).log10()
         frames = log_power.reshape(batch, channels, self.n_bins, n_frames).permute(0, 3, 1, 2)
         return frames, x[..., n_frames * self.hop_length :]
 
@@ -176,8 +178,14 @@ class RotationInvariantMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, frames, electrodes, bins) to (batch, frames, features)."""
-        rolled = torch.stack([x.roll(offset, dims=2) for offset in self.offsets], dim=2)
-        features: Tensor = self.mlp(rolled.flatten(3))  # (batch, frames, offsets, features)
+        first: Any = self.mlp[0]
+        # Rolling the electrodes is rolling the first weight's the other way: so the input is read once for all rolls.
+        weight = first.weight.unflatten(1, x.shape[2:])  # (features, electrodes, bins)
+        rolled = torch.cat([weight.roll(-offset, dims=1) for offset in self.offsets]).flatten(1)
+        features = nn.functional.linear(x.flatten(2), rolled, first.bias.repeat(len(self.offsets)))
+        features = features.unflatten(2, (len(self.offsets), -1))  # (batch, frames, offsets, features)
+        for layer in self.mlp[1:]:
+            features = layer(features)
         return features.amax(2) if self.pooling == "max" else features.mean(2)
 
 
@@ -262,9 +270,17 @@ class TDSConv2dBlock(nn.Module):
         image = x.reshape(*x.shape[:2], self.channels, self.width).permute(
             0, 2, 3, 1
         )  # (batch, channels, width, frames)
-        y = self.activation(self.conv2d(image)).permute(0, 3, 1, 2).flatten(2)
+        y = self.activation(self._convolve(image)).permute(0, 3, 1, 2).flatten(2)
         normed: Tensor = self.layer_norm(y + x[:, past:])
         return normed, state
+
+    def _convolve(self, image: Tensor) -> Tensor:
+        device = image.device.type
+        if self.training and device == "cpu" and not torch.is_autocast_enabled(device):
+            convolved: Tensor = TimeConvolution.apply(image, self.conv2d.weight, self.conv2d.bias)
+            return convolved
+        filtered: Tensor = self.conv2d(image)
+        return filtered
 
 
 class TDSFullyConnectedBlock(nn.Module):
