@@ -146,6 +146,8 @@ def test_info_says_what_a_model_is(run, model):
         (["build", "none.txt", "-o", "TEXT.npz"], 2, "No such file"),
         (["build", "BINARY", "-o", "TEXT.npz"], 2, "line 2: not text in UTF-8"),
         (["build", "BROKEN", "-o", "TEXT.npz"], 2, "not readable as text"),
+        (["build", "DAMAGED", "-o", "TEXT.npz"], 2, "not readable as text"),
+        (["build", "TEXT", "-o", "TEXT.npz", "--prune", "-1"], 2, "--prune -1"),
         (["score", "MODEL"], 2, "at least one file of text"),
         (["score", "TEXT", "TEXT"], 1, "not an ARPA file"),
         (["info", "none.arpa"], 1, "No such file"),
@@ -156,7 +158,11 @@ def test_info_says_what_a_model_is(run, model):
 def test_what_is_wrong_is_said_without_a_traceback(run, model, text, tmp_path, arguments, code, message):
     (tmp_path / "binary").write_bytes(b"text\n\xff\xfe\n")
     (tmp_path / "broken.gz").write_bytes(gzip.compress(b"text\n" * 1000)[:40])
+    damaged = bytearray(gzip.compress(bytes(range(32, 127)) * 3))
+    damaged[10:30] = b"\xff" * 20
+    (tmp_path / "damaged.gz").write_bytes(damaged)
     names = {"TEXT": text, "MODEL": model, "BINARY": tmp_path / "binary", "BROKEN": tmp_path / "broken.gz"}
+    names["DAMAGED"] = tmp_path / "damaged.gz"
     names["TEXT.npz"] = tmp_path / "lm.npz"
     found, _, err = run(*(names.get(argument, argument) for argument in arguments))
     assert found == code

@@ -304,6 +304,8 @@ def test_progress_tells_what_is_being_done():
         ({"lines": ["abc"], "order": 2, "smoothing": "laplace"}, "there are: kneser-ney, witten-bell"),
         ({"lines": ["abc"], "order": 2, "smoothing": "witten-bell", "novelty": 0}, "novelty 0"),
         ({"lines": ["abc"], "order": 2, "smoothing": "witten-bell", "novelty": float("nan")}, "novelty nan"),
+        ({"lines": ["abc"], "order": 2, "smoothing": "witten-bell", "novelty": 1e308}, "novelty 1e\\+308"),
+        ({"lines": ["abc"], "order": 2, "smoothing": "witten-bell", "novelty": 1e-320}, "novelty 1e-320"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message):

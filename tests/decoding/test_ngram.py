@@ -412,6 +412,54 @@ def test_a_pruned_model_survives_being_written_and_read(model, tmp_path):
             np.testing.assert_array_equal(one, other)
 
 
+NO_ORDER_LEFT = """\\data\\
+ngram 1=4
+ngram 2=2
+
+\\1-grams:
+-99\t<s>\t-0.2
+-0.5\t</s>
+-0.5\ta\t-0.3
+-0.5\tb\t-0.1
+
+\\2-grams:
+-0.5\t<s> a
+-0.5\ta b
+
+\\end\\
+"""
+EVERY_WORD_LISTED = """\\data\\
+ngram 1=4
+ngram 2=3
+
+\\1-grams:
+-99\t<s>
+-0.69897\t</s>
+-0.52288\ta\t-0.3
+-0.30103\tb
+
+\\2-grams:
+-0.60206\ta </s>
+-0.30103\ta a
+-0.60206\ta b
+
+\\end\\
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold", "counts"), [(NO_ORDER_LEFT, 1.0, (4,)), (EVERY_WORD_LISTED, 0.0, (4, 3))]
+)
+def test_pruning_weighs_no_context_that_has_nothing_to_weigh(tmp_path, text, threshold, counts):
+    (tmp_path / "model.arpa").write_text(text)
+    pruned = NGram.load(tmp_path / "model.arpa").prune(threshold)
+    assert pruned.counts == counts
+    assert np.isfinite(pruned.automaton.backoff).all()
+    for name, save in (("pruned.npz", pruned.save), ("pruned.arpa", pruned.save_arpa)):
+        save(tmp_path / name)
+        assert NGram.load(tmp_path / name).counts == pruned.counts
+
+
 def test_the_automaton_links_each_context_to_its_longest_known_end(model):
     grams = listed(model)[0]
     continued = {gram[:-1] for gram in grams}

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,8 @@ def _build(wanted: Build) -> None:
         raise InputError("--words has a vocabulary of its own: give it or --vocabulary, not both")
     if not wanted.memory > 0:
         raise InputError(f"--memory {wanted.memory}: more than 0 GB are needed")
+    if wanted.prune is not None and not wanted.prune >= 0:
+        raise InputError(f"--prune {wanted.prune}: a fraction of the perplexity, 0 or more")
     _check_output(wanted.output, overwrite=wanted.overwrite)
     with progress_bar() as bar:
         model = NGram.estimate(
@@ -230,7 +233,7 @@ def _lines(paths: tuple[Path, ...], *, lower_case: bool, bar: ProgressBar | None
             n_read += path.stat().st_size
     except UnicodeDecodeError as error:
         raise InputError(f"{path}, line {number + 1}: not text in UTF-8: {error}") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"not readable as text: {error}") from error
 
 

@@ -248,17 +248,67 @@ def _points_inside(state: State, n_contexts: int, n_matches: int) -> bool:
 
 
 def _hangs_together(state: State) -> bool:
-    """Tell whether both ways back from every reading lead to the roots, in as many steps as it has keys."""
-    counts = state.counts[0]
-    key_parent, onset_parent, depth = state.keys["parent"], state.onsets["parent"], state.keys["depth"]
-    for reading in state.beam[: counts.readings]:
-        key, onset = reading.key, reading.onset
-        while key != counts.root_key:
-            if NONE in (key, onset) or depth[key] <= depth[counts.root_key]:
+    """Tell whether both trees are whole, so that no walk through them goes astray or round in circles.
+
+    Both ways back from every reading lead to the roots, in as many steps as it has keys; the nodes on them count who
+    needs them and know their children and readings; all others are free.
+    """
+    counts, keys, onsets = state.counts[0], state.keys, state.onsets
+    root, root_onset = int(counts.root_key), int(counts.root_onset)
+    key_parent, onset_parent, depth = keys["parent"].tolist(), onsets["parent"].tolist(), keys["depth"].tolist()
+    key_needs, onset_needs = [root], [root_onset]  # who is needed, once for each who needs it
+    live, live_onsets = {root}, {root_onset}
+    tips = state.beam[: counts.readings]
+    for tip, tip_onset in zip(tips["key"].tolist(), tips["onset"].tolist(), strict=True):
+        key, onset = tip, tip_onset
+        key_needs.append(key)
+        onset_needs.append(onset)
+        while key != root:
+            if NONE in (key, onset) or depth[key] <= depth[root] or depth[key_parent[key]] != depth[key] - 1:
                 return False
-            if depth[key_parent[key]] != depth[key] - 1:
-                return False
+            if key not in live:
+                live.add(key)
+                key_needs.append(key_parent[key])
+            if onset not in live_onsets:
+                live_onsets.add(onset)
+                onset_needs.append(onset_parent[onset])
             key, onset = key_parent[key], onset_parent[onset]
-        if onset != counts.root_onset:
+        if onset != root_onset:
             return False
-    return True
+    places = {key: place for place, key in enumerate(tips["key"].tolist())}
+    return (
+        min(*key_needs, *onset_needs) >= 0
+        and bool((np.bincount(key_needs, minlength=len(keys)) == keys["references"]).all())
+        and bool((np.bincount(onset_needs, minlength=len(onsets)) == onsets["references"]).all())
+        and len(places) == len(tips)
+        and all(int(keys["reading"][key]) == places.get(key, NONE) for key in live)
+        and all(top < 0 or top in live - {root} for top in keys["top"][list(live)].tolist())
+        and _children_are(keys, live, root)
+        and _is_free(key_parent, int(counts.free_key), int(counts.free_keys), live)
+        and _is_free(onset_parent, int(counts.free_onset), int(counts.free_onsets), live_onsets)
+    )
+
+
+def _children_are(keys: Records, live: set[int], root: int) -> bool:
+    """Tell whether the lists of children have every node once, with its own parent."""
+    parent, child, sibling = (keys[name].tolist() for name in ("parent", "child", "sibling"))
+    listed: set[int] = {root}
+    for node in live:
+        one = child[node]
+        while one != NONE:
+            if one in listed or parent[one] != node:
+                return False
+            listed.add(one)
+            one = sibling[one]
+    return listed == live
+
+
+def _is_free(parent: list[int], first: int, n_free: int, live: set[int]) -> bool:
+    """Tell whether all nodes but those that live are in the list of free ones, once each."""
+    listed: set[int] = set()
+    while first != NONE:
+        if first in listed or first in live:
+            return False
+        listed.add(first)
+        first = parent[first]
+    return len(listed) == n_free == len(parent) - len(live)

@@ -38,6 +38,7 @@ UNKNOWN_WORD: Final = "<unk>"
 BEGIN_WORD: Final = "<s>"
 END_WORD: Final = "</s>"
 
+_MOST_NOVELTY: Final = 1e6  # beyond it one of the two, the seen or the unseen, would have no digits left
 _NEVER: Final = -99.0  # log10 of what is never predicted, by the custom of ARPA files
 
 
@@ -101,8 +102,10 @@ def estimate(
     tell: Progress = progress or (lambda _what, _done, _whole: None)
     if smoothing not in get_args(Smoothing):
         raise InputError(f"smoothing {smoothing!r} is not known; there are: {', '.join(get_args(Smoothing))}")
-    if not 0 < novelty < float("inf"):
-        raise InputError(f"novelty {novelty}: occurrences of the unseen, more than 0")
+    if not 1 / _MOST_NOVELTY <= novelty <= _MOST_NOVELTY:
+        raise InputError(
+            f"novelty {novelty}: occurrences of the unseen, from {1 / _MOST_NOVELTY:g} to {_MOST_NOVELTY:g}"
+        )
     least = _least_counts(order, min_counts)
     workspace = Workspace(memory)
     levels = _count(lines, order, vocabulary, workspace, tell)

@@ -37,9 +37,9 @@ def prune(
     for level in range(len(counts) - 1, 0, -1):
         first, last = int(bounds[level - 1]), int(bounds[level])
         kernels.drop_entries(automaton, first, last, history, own_state, begin_word, n_words, threshold, kept)
-    had_children = begin[1:] > begin[:-1]
     sums = np.concatenate([[0], np.cumsum(kept)])
-    backoff[had_children & (sums[begin[1:]] == sums[begin[:-1]])] = 0.0
+    # A context that nothing continues says what the next shorter one says, whatever weight a file has given it.
+    backoff[sums[begin[1:]] == sums[begin[:-1]]] = 0.0
     is_state = ((sums[begin[1:]] > sums[begin[:-1]]) | (backoff != 0.0)) & kept[:n_lower]
     original_states = np.concatenate([[0], own_state[is_state]]).astype(np.int32)
     child_word, child_log10 = automaton.child_word.copy(), automaton.child_log10.copy()

@@ -150,4 +150,5 @@ def weigh_states(
         if pruned.child_start[state + 1] > pruned.child_start[state]:
             left = left_over(pruned, state, original, original_states[state], begin_word, n_words)
             below = left_over(pruned, state, pruned, pruned.shorter[state], begin_word, n_words)
-            backoff[state] = np.log10(left / below)
+            # Where every word is listed nothing is left to weigh.
+            backoff[state] = np.log10(left / below) if left > 0.0 and below > 0.0 else 0.0
