@@ -25,7 +25,20 @@ PUBLIC = {
     ],
     "myotype.runtime": ["Bundle", "Engine", "EngineStream", "Provenance"],
     "myotype.network": ["EMG2QwertyNet", "SplashNet", "convert_checkpoint", "export", "load_network"],
-    "myotype.training": ["RECIPES", "Batch", "Recipe", "SimulatedCorpus", "Windows", "train"],
+    "myotype.training": [
+        "RECIPES",
+        "Batch",
+        "Machine",
+        "Recipe",
+        "SimulatedCorpus",
+        "Source",
+        "Windows",
+        "gather",
+        "load_recipe",
+        "recipe_yaml",
+        "save_recipe",
+        "train",
+    ],
 }  # fmt: skip
 OF_MODULES = {
     "myotype.keyboard": ["BLANK", "KEYS", "fold", "key_to_label", "labels_to_text", "render", "text_to_labels"],

@@ -17,7 +17,8 @@ from myotype.keyboard import labels_to_text
 from myotype.recordings import Recording, write_hdf5
 from myotype.recordings.prepared.reading import PreparedRecording
 from myotype.recordings.prepared.writing import write_prepared
-from myotype.training.windows import Batch, ShuffledWindows, Window, Windows
+from myotype.training.sampling import Draw, Drawing, TrainingWindows
+from myotype.training.windows import Batch, Window, Windows
 from myotype.transcript import KeyPress
 
 # (length, stride, context, window) -> what our window ends with and the reference's lacks: keys pressed in the half
@@ -188,19 +189,11 @@ def test_impossible_windows_are_refused(arguments):
         Windows([typed(100, [])], **arguments)
 
 
-def test_shuffling_takes_every_window_once_and_depends_on_seed_and_epoch_alone():
-    windows = Windows([typed(1000, [])], length=100)
-    sampler = ShuffledWindows(windows, seed=1)
-    first = list(sampler)
-    assert sorted(index for index, _ in first) == list(range(10))
-    assert all(0 <= shift < 100 for _, shift in first)
-    assert list(sampler) == first
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    again = ShuffledWindows(windows, seed=1)
-    again.set_epoch(1)
-    assert list(again) == list(sampler)
-    assert list(ShuffledWindows(windows, seed=2)) != first
+def test_windows_tell_when_their_keys_were_pressed_and_where_they_are():
+    windows = Windows([typed(250, [105, 199])], length=100, context=(10, 10))
+    window = windows[1]
+    assert window.key_samples.tolist() == [15, 109]
+    assert window.where == " from sample 90"
 
 
 def test_windows_of_prepared_recordings_are_those_of_their_originals_to_the_bit(tmp_path):
@@ -219,7 +212,7 @@ def test_windows_of_prepared_recordings_are_those_of_their_originals_to_the_bit(
     one, other = (Windows(each, length=8000, context=(1800, 200)) for each in (originals, prepared))
     assert len(one) == len(other)
     n_keys = 0
-    for item in ShuffledWindows(one, seed=1):
+    for item in TrainingWindows([0] * len(one), 1, Drawing(shift=one.stride, seed=1)):
         expected, window = one[item], other[item]
         assert window.emg.numpy().tobytes() == expected.emg.numpy().tobytes()
         assert window.emg.dtype == expected.emg.dtype == torch.float32
@@ -241,7 +234,13 @@ def test_a_prepared_recording_is_opened_for_training_without_its_clock_and_texts
 
 
 def test_padding_of_a_batch_is_zero():
-    batch = Batch.of([Window(torch.ones(32, 5), torch.tensor([1])), Window(torch.ones(32, 9), torch.tensor([2, 3]))])
+    one = Window(torch.ones(32, 5), torch.tensor([1]), torch.tensor([4]), "a", Draw(0, 0, (1, -1), 7))
+    other = Window(torch.ones(32, 9), torch.tensor([2, 3]), torch.tensor([5, 6]), "b", Draw(0, 0, (0, 1), -8))
+    batch = Batch.of([one, other])
     assert batch.emg.shape == (2, 32, 9)
     assert batch.emg[0, :, 5:].eq(0).all()
     assert batch.labels.tolist() == [[1, 0], [2, 3]]
+    assert batch.key_samples.tolist() == [[4, 0], [5, 6]]
+    assert batch.rotations.tolist() == [[1, -1], [0, 1]]
+    assert batch.hand_shifts.tolist() == [7, -8]
+    assert batch.where == ["a", "b"]

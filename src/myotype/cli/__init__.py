@@ -91,10 +91,14 @@ def _run(command: str, arguments: list[str]) -> int:
         raise InputError(f"there is no such command\n\n{_usage()}")
     import tyro
 
-    run = importlib.import_module(f"myotype.cli.{command}").run
-    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    module = importlib.import_module(f"myotype.cli.{command}")
+    run, registry = module.run, None
+    config: tuple[tyro.conf._markers.Marker, ...] = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    if hasattr(module, "command"):  # whose options have defaults that depend on other options
+        run, registry = module.command(arguments)
+        config = (tyro.conf.FlagCreatePairsOff,)
     try:
-        result: int = tyro.cli(run, args=arguments, prog=f"myotype {command}", config=config)
+        result: int = tyro.cli(run, args=arguments, prog=f"myotype {command}", config=config, registry=registry)
     except SystemExit as stop:  # tyro's way out of --help and of arguments that do not parse
         return stop.code if isinstance(stop.code, int) else 2
     return result

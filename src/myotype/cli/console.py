@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -25,6 +25,7 @@ class ProgressBar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=1.0, figures="")
+        self._said = 0.0
 
     @property
     def visible(self) -> bool:
@@ -34,6 +35,15 @@ class ProgressBar:
     def show(self, what: str, share: float, figures: str = "") -> None:
         """Say what is being done, which share of it is, and what there is to tell of it."""
         self._progress.update(self._task, description=Text(clean(what)).markup, completed=share, figures=figures)
+
+    def follow(self, stage: str, share: float, figures: Mapping[str, float]) -> None:
+        """Show how far a training run is; where nobody sees the bar, say it every twentieth of the run."""
+        shown = {"loss": "loss {:.3g}", "val/CER": "CER {:.3g} %", "speed": "{:.3g} s of EMG a second"}
+        text = ", ".join(pattern.format(figures[name]) for name, pattern in shown.items() if name in figures)
+        self.show(stage, share, text)
+        if not self.visible and stage == "training" and share >= self._said + 0.05:
+            self._said = share
+            say(f"{stage}: {share:.0%}, {text}")
 
 
 def stderr() -> Console:

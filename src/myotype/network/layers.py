@@ -178,13 +178,14 @@ class RotationInvariantMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, frames, electrodes, bins) to (batch, frames, features)."""
-        first: Any = self.mlp[0]
+        first, *others = self.mlp.children()
+        assert isinstance(first, nn.Linear)  # noqa: S101  (as it was made)
         # Rolling the electrodes is rolling the first weight's the other way: so the input is read once for all rolls.
-        weight = first.weight.unflatten(1, x.shape[2:])  # (features, electrodes, bins)
+        weight = first.weight.view(-1, *x.shape[2:])  # (features, electrodes, bins)
         rolled = torch.cat([weight.roll(-offset, dims=1) for offset in self.offsets]).flatten(1)
         features = nn.functional.linear(x.flatten(2), rolled, first.bias.repeat(len(self.offsets)))
-        features = features.unflatten(2, (len(self.offsets), -1))  # (batch, frames, offsets, features)
-        for layer in self.mlp[1:]:
+        features = features.view(*features.shape[:2], len(self.offsets), -1)  # (batch, frames, offsets, features)
+        for layer in others:
             features = layer(features)
         return features.amax(2) if self.pooling == "max" else features.mean(2)
 
@@ -277,7 +278,7 @@ class TDSConv2dBlock(nn.Module):
     def _convolve(self, image: Tensor) -> Tensor:
         device = image.device.type
         if self.training and device == "cpu" and not torch.is_autocast_enabled(device):
-            convolved: Tensor = TimeConvolution.apply(image, self.conv2d.weight, self.conv2d.bias)
+            convolved: Tensor = TimeConvolution.apply(image, self.conv2d.weight, self.conv2d.bias)  # type: ignore[no-untyped-call]  # torch says nothing of its types
             return convolved
         filtered: Tensor = self.conv2d(image)
         return filtered

@@ -178,7 +178,8 @@ class SplashNet(PretrainedNetwork):
         x, past = self._encode_hands(x, past)
         return x, [samples, *normed, *past]
 
-    def _encode_whole(self, x: Tensor) -> Tensor:
+    def encode_whole(self, x: Tensor) -> Tensor:
+        """Compute the features of whole inputs: those shorter than what settles the normalisation have some too."""
         x, _ = self.spectrogram(x)
         x = self.norm.whole(self.channel_masking(self.frequency_bands(x)))
         return self._encode_hands(x, None)[0]

@@ -165,7 +165,7 @@ class StreamingNetwork(nn.Module):
         """
         self._check_input(x)
         self._check_length(x.shape[-1])
-        features = self._encode_whole(x)
+        features = self.encode_whole(x)
         if return_features:
             return {"features": features, "cls_token": None}
         output = self._classify(features)
@@ -201,7 +201,7 @@ class StreamingNetwork(nn.Module):
         """Compute the features that the head scores: (batch, channels, samples) to (batch, frames, features)."""
         raise NotImplementedError
 
-    def _encode_whole(self, x: Tensor) -> Tensor:
+    def encode_whole(self, x: Tensor) -> Tensor:
         """Compute the features of whole inputs, which no piece follows."""
         return self.encode(x)[0]
 

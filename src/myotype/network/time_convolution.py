@@ -24,7 +24,7 @@ class TimeConvolution(torch.autograd.Function):
         return nn.functional.conv2d(x, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch says nothing of its types
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Give the gradients of input, weight and bias."""
         x, weight = ctx.saved_tensors

@@ -279,6 +279,38 @@ class Recording:
         first, last = (float(time) if math.isfinite(time) else None for time in (self.times[:1][0], self.times[-1:][0]))
         return self.key_text(first, last)
 
+    def stretch(self, first: int, last: int) -> Recording:
+        """Give a part of the recording as a recording: its samples, and what was typed and shown while they lasted.
+
+        Samples are read through this recording, which has to stay open.
+
+        Parameters
+        ----------
+        first, last
+            Samples, as slice bounds.
+
+        Raises
+        ------
+        InputError
+            If that is no part of the recording.
+        LabelsError
+            If its labels are missing or malformed.
+        """
+        if not 0 <= first < last <= self.n_samples:
+            raise InputError(f"samples {first} to {last} are no part of a recording of {self.n_samples}")
+        begin, end = float(self.times[first : first + 1][0]), float(self.times[last - 1 : last][0])
+        return Recording(
+            emg=_Stretch(self._emg, first, last),
+            times=_Stretch(self._times, first, last),
+            sfreq=self.sfreq,
+            key_presses=[press for press in self.key_presses if begin <= press.down <= end],
+            prompts=[prompt for prompt in self.prompts if begin <= prompt.start <= end],
+            user=self.user,
+            name=f"{self.name}, samples {first} to {last}",
+            condition=self.condition,
+            notes=self.notes,
+        )
+
     def samples_between(self, start: float | None = None, end: float | None = None) -> tuple[int, int]:
         """Give the samples of a window of time as slice bounds ``(a, b)``: start inclusive, end exclusive.
 
@@ -302,6 +334,19 @@ class Recording:
 
     def _read_block_of_times(self, block: int) -> npt.NDArray[np.float64]:
         return self.times[block * _TIMES_BLOCK : (block + 1) * _TIMES_BLOCK]
+
+
+class _Stretch:
+    """Rows of a signal from one to another."""
+
+    def __init__(self, source: ArraySource, first: int, last: int) -> None:
+        self.shape = (last - first, *source.shape[1:])
+        self._source = source
+        self._first = first
+
+    def __getitem__(self, window: slice) -> npt.NDArray[Any]:
+        start, stop, _ = window.indices(self.shape[0])
+        return self._source[self._first + start : self._first + max(start, stop)]
 
 
 def first_out_of_order(presses: tuple[KeyPress, ...]) -> int | None:

@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from myotype.training.windows import Batch
 
 
-def rotate_bands(
-    emg: Tensor, offsets: Sequence[int], num_bands: int, generator: torch.Generator | None = None
-) -> Tensor:
-    """Roll the electrodes of every band of every window by a random offset round their ring.
+def rotate_bands(emg: Tensor, rotations: Tensor) -> Tensor:
+    """Roll the electrodes of every band of every window round their ring.
 
     Parameters
     ----------
     emg
         (batch, channels, samples)
-    offsets
-        What to draw from, in electrodes.
-    num_bands
-        The channels are this many rings in turn.
-    generator
-        Source of the draws.
+    rotations
+        (batch, bands): by how many electrodes. The channels are this many rings in turn.
     """
     batch, channels, _ = emg.shape
-    electrodes = channels // num_bands
-    drawn = torch.tensor(offsets)[torch.randint(len(offsets), (batch, num_bands, 1), generator=generator)]
-    source = (torch.arange(electrodes) - drawn) % electrodes  # (batch, bands, electrodes): where each comes from
-    source = (source + torch.arange(num_bands).unsqueeze(1) * electrodes).flatten(1)
-    return emg.gather(1, source.to(emg.device).unsqueeze(2).expand_as(emg))
+    n_bands = rotations.shape[1]
+    electrodes = channels // n_bands
+    # (batch, bands, electrodes): where each comes from
+    source = (torch.arange(electrodes, device=emg.device) - rotations.unsqueeze(2)) % electrodes
+    source += torch.arange(n_bands, device=emg.device).unsqueeze(1) * electrodes
+    return emg[torch.arange(batch, device=emg.device).unsqueeze(1), source.flatten(1)]
 
 
-def shift_hands(batch: Batch, largest: int, generator: torch.Generator | None = None) -> Batch:
-    """Shift the left band against the right by a random number of samples, up to `largest` either way.
+def shift_hands(batch: Batch) -> Batch:
+    """Shift the left band of each window against the right by what was drawn for it.
 
-    |offset| samples are cut from opposite ends of the two bands, so windows become that much shorter.
+    |shift| samples are cut from opposite ends of the two bands, so windows become that much shorter; one that is
+    shorter than its shift stays as it is.
     """
-    if not largest:
+    if not batch.hand_shifts.any():
         return batch
     half = batch.emg.shape[1] // 2
-    offsets = torch.randint(-largest, largest + 1, (len(batch.emg),), generator=generator).tolist()
     shifted = torch.zeros_like(batch.emg)
     lengths = batch.emg_lengths.clone()
-    for index, offset in enumerate(offsets):
-        length = int(lengths[index]) - abs(offset)
-        if length <= 0:  # a window shorter than the shift stays as it is
+    # A loop over windows: each is two copies of whole rows, where a gather would look at every sample.
+    for index, shift in enumerate(batch.hand_shifts.tolist()):
+        length = int(lengths[index]) - abs(shift)
+        if length <= 0:
             shifted[index] = batch.emg[index]
             continue
-        left, right = max(offset, 0), max(-offset, 0)
+        left, right = max(shift, 0), max(-shift, 0)
         shifted[index, :half, :length] = batch.emg[index, :half, left : left + length]
         shifted[index, half:, :length] = batch.emg[index, half:, right : right + length]
         lengths[index] = length
@@ -62,6 +56,13 @@ def repeat_into_padding(batch: Batch) -> Batch:
 
     The loss does not see it, but the batch normalisation does, and silence is not what it will see when it is used.
     """
-    samples = torch.arange(batch.emg.shape[2], device=batch.emg.device)
-    source = samples % batch.emg_lengths.to(batch.emg.device).unsqueeze(1)  # (batch, samples)
-    return batch._replace(emg=batch.emg.gather(2, source.unsqueeze(1).expand_as(batch.emg)))
+    samples = batch.emg.shape[2]
+    if bool((batch.emg_lengths == samples).all()):
+        return batch
+    emg = batch.emg.clone()
+    for row, length in zip(emg, batch.emg_lengths.tolist(), strict=True):
+        while length < samples:
+            more = min(length, samples - length)
+            row[:, length : length + more] = row[:, :more]
+            length += more  # noqa: PLW2901  (what is filled by now)
+    return batch._replace(emg=emg)

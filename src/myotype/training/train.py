@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import logging
 import os
-import time
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,39 +18,74 @@ from typing import Any, Final
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from torch.utils.data import DataLoader
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
 
 from myotype.decoding import GreedyDecoder
 from myotype.errors import InputError, OutputError, TrainingError
-from myotype.files import replacing_file
 from myotype.keyboard import KEYS
 from myotype.metrics import timing_errors
-from myotype.network import EMG2QwertyNet, export
+from myotype.network import export
+from myotype.network.pretrained import PretrainedNetwork
 from myotype.recordings import Recording
 from myotype.runtime import Bundle, Provenance, published
+from myotype.training.callbacks import Finite, Guard, Note, Progress, Report, Table
 from myotype.training.corpus import Corpus, simulate_corpus
+from myotype.training.distributed import share_statistics
+from myotype.training.loading import WindowData
+from myotype.training.loggers import Tracker, trackers
 from myotype.training.module import CTCModule, whole_emissions
 from myotype.training.recipes import Recipe, SimulatedCorpus
-from myotype.training.windows import Batch, ShuffledWindows, Windows
-from myotype.transcriber import RATE_TOLERANCE
+from myotype.training.run_folder import CHECKPOINTS, RunFolder
+from myotype.training.sources import Source, as_sources
 from myotype.transcript import Keystroke
 
-_FIGURES: Final = ("train/loss", "val/CER", "val/deletions", "val/insertions", "val/substitutions")
+_PREFIX: Final = "network."  # of its weights in a checkpoint
 
-Progress = Callable[[str, float, dict[str, float]], None]
-"""Called with the stage ("simulating", "training"), the share of it that is done, and the latest figures."""
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a run runs on; the result does not depend on it but for rounding (and for masks, which processes draw).
+
+    Attributes
+    ----------
+    accelerator
+        What computes: as Lightning has it, such as ``"cpu"`` or ``"cuda"``; ``"auto"`` takes the best that there is.
+    devices, nodes
+        Processes on each machine, and machines. With more than one, windows of a step are divided among them.
+    workers
+        Processes that read windows, for each process that computes; 0 for none but that one.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("devices", 1), ("nodes", 1), ("workers", 0)):
+            if not least <= getattr(self, name) <= 65536:
+                raise InputError(f"{name}={getattr(self, name)}: give a whole number from {least} on")
+
+    @property
+    def processes(self) -> int:
+        """How many compute."""
+        return self.devices * self.nodes
 
 
 def train(
     recipe: Recipe,
     folder: str | os.PathLike[str],
     *,
-    training: Sequence[Recording] = (),
-    validation: Sequence[Recording] = (),
+    training: Sequence[Recording | Source] = (),
+    validation: Sequence[Recording | Source] = (),
+    initial: PretrainedNetwork | None = None,
     provenance: Provenance | None = None,
     resume: bool = False,
+    machine: Machine | None = None,
+    track: Sequence[Tracker] = (),
     progress: Progress | None = None,
+    note: Note | None = None,
 ) -> Bundle:
     """Train a network and write it as a bundle.
 
@@ -60,14 +94,23 @@ def train(
     recipe
         What to do.
     folder
-        Of the run: it gets ``recipe.json``, ``metrics.csv``, ``checkpoints/`` and, at the end, the bundle ``model/``.
+        Of the run: it gets ``recipe.yaml``, ``run.json`` (versions, commands, fingerprints of the recordings),
+        ``metrics.csv``, ``samples.csv``, ``figures/``, ``checkpoints/`` and, at the end, the bundle ``model/``.
     training, validation
         Recordings; none for those that the recipe simulates.
+    initial
+        A network to go on from, which is changed; its arguments are then those of the run, and the recipe's `network`
+        may only set masks.
     provenance
         Where the recordings come from and under which licence the weights stand; needed unless they are simulated.
     resume
-        Go on from the run's last checkpoint where it has one.
-    progress
+        Go on from the run's last checkpoint where it has one: as if it had never stopped, from the end of its last
+        epoch.
+    machine
+        What to run on; this process alone if not given.
+    track
+        Other programs that are to follow the run: ``"tensorboard"``, ``"wandb"``.
+    progress, note
         Called as the run goes on.
 
     Returns
@@ -78,75 +121,87 @@ def train(
     Raises
     ------
     InputError
-        If there is nothing to train on or to validate with.
+        If there is nothing to train on or to validate with, or a setting is impossible.
     OutputError
-        If the folder holds another run and `resume` is not asked for.
+        If the folder holds another run and `resume` is not asked for, or it cannot be written.
+    TrainingError
+        If the run cannot go on: the loss is no number, or the network does not begin to read.
     """
-    run = Path(folder)
-    last_checkpoint = run / "checkpoints" / "last.ckpt"
-    resuming = resume and last_checkpoint.exists()
-    if last_checkpoint.exists() and not resume:
-        raise OutputError(f"{run} already holds a run: resume it, or choose another folder")
-    if resuming:
-        _check_same_recipe(recipe, run / "recipe.json")
-    with replacing_file(run / "recipe.json") as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    began = time.monotonic()
-    corpus, provenance = _corpus(recipe, Corpus(list(training), list(validation)), provenance, progress)
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = CTCModule(EMG2QwertyNet(**recipe.network), recipe)
-    _check_corpus(corpus, module.network)
-
-    metrics = _MetricsFile(run / "metrics.csv", began)
-    with _quiet_lightning():
-        trainer = _trainer(recipe, run, metrics, progress)
+    note = note or (lambda _: None)
+    machine = machine or Machine()
+    run = RunFolder(folder)
+    _check_machine(recipe, machine)
+    network = initial if initial is not None else recipe.build()
+    if run.last_checkpoint.exists() and not resume:  # before anything is simulated
+        raise OutputError(f"{run.path} already holds a run: resume it, or choose another folder")
+    corpus, provenance = _corpus(recipe, Corpus(as_sources(training), as_sources(validation)), provenance, progress)
+    corpus = corpus.fit_for(network, note)
+    if initial is None:
+        lightning.seed_everything(recipe.seed, verbose=False)
+        network = recipe.build()
+    resuming = run.begin(recipe, corpus.fingerprint(), resume=resume)
+    if not recipe.augmentation:
+        note("no augmentation: every window is seen as it is, over and over")
+    module = CTCModule(network, recipe)
+    table = Table(run, note)
+    if machine.processes > 1:
+        share_statistics(network)
+    with _quiet_lightning(), _disk_errors(run):
+        trainer = _trainer(recipe, run, machine, table, trackers(track, run.path), progress, note)
         try:
             trainer.fit(
                 module,
-                *_loaders(recipe, module.network, corpus),
-                ckpt_path=str(last_checkpoint) if resuming else None,
+                datamodule=WindowData(recipe, network, corpus, machine.workers),
+                ckpt_path=str(run.last_checkpoint) if resuming else None,
                 weights_only=True,
             )
         except SystemExit:
             if trainer.interrupted:  # how Lightning passes on an interrupt
                 raise KeyboardInterrupt from None
             raise
-    best_epoch, best_cer = metrics.best()
-    best_path = last_checkpoint.parent / f"epoch{best_epoch - 1:03d}.ckpt"  # Lightning counts from 0
-    if not best_path.is_file():
-        raise TrainingError(f"{best_path}: the checkpoint of the best epoch is missing: train anew")
-    best = torch.load(best_path, weights_only=True)
-    network = EMG2QwertyNet(**recipe.network)
-    prefix = "network."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in best["state_dict"].items() if k.startswith(prefix)})
+    if not trainer.is_global_zero:
+        sys.exit(0)  # the first process does the rest
+    best_epoch, best_cer = run.best()
+    best = _weights_of(run.best_checkpoint(best_epoch), network)
     details = {
         **provenance.details,
         "validation CER (%)": round(best_cer, 2),
         "best epoch": f"{best_epoch} of {recipe.epochs}",
-        "minutes of training": round(metrics.minutes, 1),
-        published.INITIAL_WEIGHTS: published.RANDOM,
+        "minutes of training": round(table.minutes, 1),
+        **({published.INITIAL_WEIGHTS: published.RANDOM} if initial is None else {}),
         "date": datetime.now(tz=UTC).date().isoformat(),
         "myotype": metadata.version("myotype"),
         "torch": metadata.version("torch"),
     }
     return export(
-        network,
-        run / "model",
+        best,
+        run.model,
         provenance=dataclasses.replace(provenance, details=details),
-        look_ahead=_look_ahead(network, corpus.validation, recipe.future),
+        look_ahead=_look_ahead(best, corpus.validation, recipe.future),
     )
 
 
-def _check_same_recipe(recipe: Recipe, path: Path) -> None:
-    """Refuse to go on with a run by another recipe than it was begun with, but for the number of epochs."""
-    try:
-        begun = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable, so the run cannot be resumed: {error}") from error
-    now = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    different = sorted(name for name in now if name != "epochs" and now[name] != begun.get(name))
-    if different:
-        raise InputError(f"{path.parent} was begun with another recipe ({', '.join(different)}): choose a new folder")
+def _weights_of(checkpoint: Path, network: PretrainedNetwork) -> PretrainedNetwork:
+    """Give the network with the weights of a checkpoint."""
+    if not checkpoint.is_file():
+        raise TrainingError(f"{checkpoint}: the checkpoint of the best epoch is missing: train anew")
+    found = torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"]
+    best = type(network).from_config(network.get_config())
+    best.load_state_dict({name.removeprefix(_PREFIX): w for name, w in found.items() if name.startswith(_PREFIX)})
+    best.provenance = network.provenance
+    return best
+
+
+def _check_machine(recipe: Recipe, machine: Machine) -> None:
+    pieces = machine.processes * recipe.accumulate
+    if recipe.batch_size % pieces:
+        raise InputError(
+            f"batch_size={recipe.batch_size} does not part among {machine.processes} processes of "
+            f"accumulate={recipe.accumulate} pieces"
+        )
+    on_cpu = machine.accelerator == "cpu" or (machine.accelerator == "auto" and not torch.accelerator.is_available())
+    if recipe.precision == "16-mixed" and on_cpu:
+        raise InputError("precision 16-mixed is for GPUs: take 32-true or, where the processor has it, bf16-mixed")
 
 
 def _corpus(
@@ -171,38 +226,22 @@ def _corpus(
     return simulate_corpus(recipe.simulated, report), provenance or _simulated_provenance(recipe.simulated)
 
 
-def _check_corpus(corpus: Corpus, network: EMG2QwertyNet) -> None:
-    """Find before the first epoch what would end the run after it."""
-    for recording in [*corpus.training, *corpus.validation]:
-        if abs(recording.sfreq / network.sfreq - 1) > RATE_TOLERANCE:
-            raise InputError(
-                f"{recording.name}: {recording.sfreq:g} samples a second; the network takes {network.sfreq:g}"
-            )
-        if recording.n_samples < network.receptive_field:
-            raise InputError(
-                f"{recording.name}: {recording.n_samples} samples are fewer than the receptive field of "
-                f"{network.receptive_field}; leave this recording out"
-            )
-    for recording in corpus.validation:
-        if not recording.truth:
-            raise InputError(f"{recording.name}: nothing was typed in it, so it validates nothing; leave it out")
-
-
-def _look_ahead(network: EMG2QwertyNet, recordings: Sequence[Recording], longest: float) -> float:
+def _look_ahead(network: PretrainedNetwork, recordings: Sequence[Source], longest: float) -> float:
     """Measure how long after a key's press the network reads it, so that the times it gives are right in the median.
 
     It was given `longest` seconds, but may have learned to need fewer.
     """
     network.eval()
     errors: list[float] = []
-    for recording in recordings:
-        runs = whole_emissions(network, recording)
-        if len(runs) > 1:  # times after a break are the transcriber's to work out
-            continue
-        (found,) = GreedyDecoder().decode(runs[0])
-        ends = (found.frames * network.hop_length + network.receptive_field) / network.sfreq
-        strokes = [Keystroke(KEYS[label], float(time), 1.0) for label, time in zip(found.labels, ends, strict=True)]
-        errors += timing_errors(strokes, recording.key_presses, float(recording.times[:1][0]))
+    for source in recordings:
+        with source.open() as recording:
+            runs = whole_emissions(network, recording)
+            if len(runs) > 1:  # times after a break are the transcriber's to work out
+                continue
+            (found,) = GreedyDecoder().decode(runs[0])
+            ends = (found.frames * network.hop_length + network.receptive_field) / network.sfreq
+            strokes = [Keystroke(KEYS[label], float(time), 1.0) for label, time in zip(found.labels, ends, strict=True)]
+            errors += timing_errors(strokes, recording.key_presses, float(recording.times[:1][0]))
     if not errors:
         return longest
     return round(min(max(float(np.median(errors)), 0.0), longest), 3)
@@ -218,41 +257,41 @@ def _simulated_provenance(corpus: SimulatedCorpus) -> Provenance:
     )
 
 
-def _loaders(recipe: Recipe, network: EMG2QwertyNet, corpus: Corpus) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    future = round(recipe.future * network.sfreq)
-    # The first frame of a window then ends just after its first sample could be a key's press.
-    needed = network.receptive_field - network.hop_length - future
-    past = needed if recipe.past is None else round(recipe.past * network.sfreq)
-    windows = Windows(corpus.training, length=round(recipe.window * network.sfreq), context=(max(past, 0), future))
-    sampler = ShuffledWindows(windows, recipe.seed)
-    training = DataLoader(
-        windows,
-        batch_size=recipe.batch_size,
-        sampler=sampler,
-        collate_fn=Batch.of,
-        generator=torch.Generator(),  # for what a loader draws itself; the global one is seeded for every epoch
-        drop_last=len(windows) > recipe.batch_size,
-    )
-    validation: DataLoader[Any] = DataLoader(corpus.validation, batch_size=None)  # type: ignore[arg-type]  # a list is a map-style data set
-    return training, validation
-
-
-def _trainer(recipe: Recipe, run: Path, metrics: Callback, progress: Progress | None) -> lightning.Trainer:
+def _trainer(
+    recipe: Recipe,
+    run: RunFolder,
+    machine: Machine,
+    table: Table,
+    loggers: Sequence[Logger],
+    progress: Progress | None,
+    note: Note,
+) -> lightning.Trainer:
     checkpoint = ModelCheckpoint(
-        run / "checkpoints",
+        run.path / CHECKPOINTS,
         filename="epoch{epoch:03d}",
         auto_insert_metric_name=False,
         monitor="val/CER",
         mode="min",
         save_last=True,
     )
-    callbacks: list[Callback] = [checkpoint, metrics]
+    callbacks: list[Callback] = [checkpoint, table, Finite(), Guard(recipe, note)]
     if progress is not None:
-        callbacks.append(_Report(progress))
+        callbacks.append(Report(progress))
+    if recipe.ema is not None:
+        callbacks.append(EMAWeightAveraging(decay=recipe.ema, use_buffers=True))
+    if recipe.patience is not None:
+        callbacks.append(EarlyStopping("val/CER", patience=recipe.patience, mode="min"))
+    strategy: Any = "auto" if machine.processes == 1 else "ddp"
     return lightning.Trainer(
         max_epochs=recipe.epochs,
-        accelerator="auto",
-        logger=False,
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.nodes,
+        strategy=strategy,
+        use_distributed_sampler=False,  # our own divides what is drawn once for all
+        precision=recipe.precision,
+        accumulate_grad_batches=recipe.accumulate,
+        logger=list(loggers) or False,
         callbacks=callbacks,
         gradient_clip_val=recipe.gradient_clip,
         check_val_every_n_epoch=min(recipe.validate_every, recipe.epochs),
@@ -260,6 +299,21 @@ def _trainer(recipe: Recipe, run: Path, metrics: Callback, progress: Progress | 
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+@contextmanager
+def _disk_errors(run: RunFolder) -> Iterator[None]:
+    """Say what a checkpoint that cannot be written means."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch's writer raises the latter
+        full = isinstance(error, OSError) or "PytorchStreamWriter" in str(error)
+        if isinstance(error, MemoryError) or not full:
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise OutputError(
+            f"cannot write {run.path}: {reason}; the last good checkpoint is kept: make room, and resume"
+        ) from error
 
 
 @contextmanager
@@ -271,7 +325,8 @@ def _quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             for message in (
-                ".*does not have many workers.*",  # windows are cut from memory
+                "You have overridden `on_after_batch_transfer`.*",  # which is where batches are augmented
+                ".*does not have many workers.*",  # prepared windows are read fast enough
                 ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
                 "Checkpoint directory .* exists and is not empty",  # a resumed run
                 "The dirpath has changed from .*",  # a run whose folder was moved: the table knows the best epoch
@@ -280,68 +335,3 @@ def _quiet_lightning() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-class _Report(Callback):
-    """Tells the caller how far the run is."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Report after every step."""
-        share = (trainer.global_step) / max(float(trainer.estimated_stepping_batches), 1.0)
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
-        figures["loss"] = float(outputs["loss"])
-        self._progress("training", min(share, 1.0), figures)
-
-
-class _MetricsFile(Callback):
-    """Keeps a table with a row an epoch, which a resumed run goes on with.
-
-    Attributes
-    ----------
-    minutes
-        How long the run has taken up to its last epoch, over all its legs.
-    """
-
-    def __init__(self, path: Path, began: float) -> None:
-        self._path = path
-        self._began = began
-        rows = self._rows()
-        self._minutes_before = self.minutes = float(rows[-1]["minutes"]) if rows else 0.0
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Add the epoch's row; validation is over by now."""
-        epoch = trainer.current_epoch + 1
-        rows = [row for row in self._rows() if int(row["epoch"]) < epoch]
-        self.minutes = self._minutes_before + (time.monotonic() - self._began) / 60
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in _FIGURES}
-        if epoch % (trainer.check_val_every_n_epoch or 1):
-            figures = {"train/loss": figures["train/loss"]}  # the others are of an earlier epoch
-        row = {
-            "epoch": epoch,
-            "step": trainer.global_step,
-            "minutes": round(self.minutes, 3),
-            "learning rate": trainer.optimizers[0].param_groups[0]["lr"],
-            **dict.fromkeys(_FIGURES, ""),
-            **figures,
-        }
-        with replacing_file(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            writer.writeheader()
-            writer.writerows([*rows, row])
-
-    def best(self) -> tuple[int, float]:
-        """Give the first of the epochs with the lowest validation error, counted from 1, and that error in percent."""
-        validated = [(float(row["val/CER"]), int(row["epoch"])) for row in self._rows() if row["val/CER"]]
-        cer, epoch = min(validated)
-        return epoch, cer
-
-    def _rows(self) -> list[dict[str, Any]]:
-        if not self._path.exists():
-            return []
-        with self._path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from myotype.errors import InputError
 from myotype.recordings import Recording
 from myotype.recordings.continuity import LARGEST, Continuity
 from myotype.recordings.prepared.placing import place_keys
+from myotype.training.sampling import Draw
 
 
 class Bounds(NamedTuple):
@@ -31,6 +33,9 @@ class Window(NamedTuple):
 
     emg: Tensor  # (channels, samples) float32, microvolts, context included
     labels: Tensor  # (keys,) int64
+    key_samples: Tensor  # (keys,) int64: when each was pressed, counted from the first of the samples
+    where: str = ""  # which recording it is of, and where it begins there
+    draw: Draw = Draw(0)  # what is to be done to it
 
 
 class Batch(NamedTuple):
@@ -40,6 +45,10 @@ class Batch(NamedTuple):
     emg_lengths: Tensor  # (batch,) samples
     labels: Tensor  # (batch, keys) int64
     label_lengths: Tensor  # (batch,)
+    key_samples: Tensor  # (batch, keys) int64, as in windows
+    rotations: Tensor  # (batch, bands) electrodes to roll each band by
+    hand_shifts: Tensor  # (batch,) samples to shift the left hand by against the right
+    where: list[str]  # for each window, as in windows
 
     @classmethod
     def of(cls, windows: Sequence[Window]) -> Batch:
@@ -50,12 +59,16 @@ class Batch(NamedTuple):
         for row, window, length in zip(emg, windows, lengths, strict=True):
             row[:length] = window.emg.T
             row[length:] = 0
-        labels = torch.nn.utils.rnn.pad_sequence([window.labels for window in windows], batch_first=True)
+        pad = torch.nn.utils.rnn.pad_sequence
         return cls(
             torch.from_numpy(emg).transpose(1, 2),
             torch.tensor(lengths),
-            labels,
+            pad([window.labels for window in windows], batch_first=True),
             torch.tensor([len(window.labels) for window in windows]),
+            pad([window.key_samples for window in windows], batch_first=True),
+            torch.tensor([window.draw.rotations for window in windows], dtype=torch.int64),
+            torch.tensor([window.draw.hand_shift for window in windows]),
+            [window.where for window in windows],
         )
 
 
@@ -69,7 +82,8 @@ class Windows(Dataset[Window]):
     Parameters
     ----------
     recordings
-        Typed on a keyboard, so that every key has a time.
+        Typed on a keyboard, so that every key has a time; :class:`~myotype.training.sources.Readers` opens them where
+        they are read.
     length, stride
         Samples of a window's core, and from one core to the next; a stride of None tiles.
     context
@@ -95,9 +109,12 @@ class Windows(Dataset[Window]):
         self.length = length
         self.stride = stride or length
         self.context = context
-        self._keys = [place_keys(recording) for recording in recordings]
+        self._keys: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self._lengths: list[int] = []
         self._ends: list[int] = []  # number of windows up to and with each recording
         for recording in recordings:
+            self._keys.append(place_keys(recording))
+            self._lengths.append(recording.n_samples)
             self._ends.append((self._ends[-1] if self._ends else 0) + self._count(recording.n_samples))
 
     def _count(self, n_samples: int) -> int:
@@ -107,12 +124,16 @@ class Windows(Dataset[Window]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
+    def recording_of(self, index: int) -> int:
+        """Say which recording a window is of."""
+        return bisect_right(self._ends, index)
+
     def _locate(self, index: int, shift: int) -> tuple[int, Bounds]:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        which = bisect_right(self._ends, index)
+        which = self.recording_of(index)
         place = index - (self._ends[which - 1] if which else 0)
-        n_samples = self.recordings[which].n_samples
+        n_samples = self._lengths[which]
         start = max(min(place * self.stride + shift, n_samples - self.length), 0)
         end = min(start + self.length, n_samples)
         before, after = self.context
@@ -122,9 +143,9 @@ class Windows(Dataset[Window]):
         """Give a window's sample bounds when it is shifted by some samples; it stops at the recording's end."""
         return self._locate(index, shift)[1]
 
-    def __getitem__(self, item: int | tuple[int, int]) -> Window:
-        index, shift = item if isinstance(item, tuple) else (item, 0)
-        which, bounds = self._locate(index, shift)
+    def __getitem__(self, item: int | Draw) -> Window:
+        draw = item if isinstance(item, Draw) else Draw(item)
+        which, bounds = self._locate(draw.window, draw.shift)
         samples, labels = self._keys[which]
         first, last = np.searchsorted(samples, [bounds.start, bounds.end])
         recording = self.recordings[which]
@@ -133,30 +154,10 @@ class Windows(Dataset[Window]):
         if not (emg.min(initial=0) >= -LARGEST and emg.max(initial=0) <= LARGEST):
             (segment,) = Continuity(recording.sfreq).push(emg)
             emg = segment.samples
-        return Window(torch.from_numpy(emg).T, torch.from_numpy(labels[first:last]))
-
-
-class ShuffledWindows(Sampler[tuple[int, int]]):
-    """Every window once an epoch in random order, each shifted at random by less than a stride.
-
-    The draws are made here, in the main process, and depend on the seed and the epoch alone: however many workers
-    read the windows, they read the same ones.
-    """
-
-    def __init__(self, windows: Windows, seed: int) -> None:
-        self._windows = windows
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the draws of an epoch; Lightning calls it."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._windows)
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        random = np.random.default_rng([self._seed, self._epoch])
-        order = random.permutation(len(self._windows))
-        shifts = random.integers(self._windows.stride, size=len(order))
-        return iter(zip(order.tolist(), shifts.tolist(), strict=True))
+        return Window(
+            torch.from_numpy(emg).T,
+            torch.from_numpy(labels[first:last]),
+            torch.from_numpy(samples[first:last] - bounds.padded_start),
+            f"{recording.name} from sample {bounds.padded_start}",
+            draw,
+        )

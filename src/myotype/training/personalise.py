@@ -1,0 +1,259 @@
+"""Personalising: from a model and some minutes of a person's typing to a model of that person."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from myotype.decoding import GreedyDecoder
+from myotype.errors import InputError
+from myotype.metrics import ErrorRates, error_rates
+from myotype.network import load_network
+from myotype.network.pretrained import PretrainedNetwork
+from myotype.network.splashnet import SplashNet
+from myotype.recordings import Recording
+from myotype.runtime import Bundle, Provenance
+from myotype.training.callbacks import Note, Progress
+from myotype.training.module import whole_emissions
+from myotype.training.recipes import Recipe
+from myotype.training.run_folder import RunFolder
+from myotype.training.train import Machine, train
+
+HELD_OUT: Final = 0.2
+"""Share of what was typed that chooses the best epoch, where no recordings are given for that."""
+
+_LEAST_HELD_OUT: Final = 15.0  # seconds: less says nothing about an error rate
+_LEAST: Final = 30.0  # seconds to train on
+_SEEN: Final = 15_000.0  # seconds of signal that a run goes through, over and over
+_EPOCHS: Final = (25, 120)
+_VALIDATIONS: Final = 12  # in a run
+_PATIENCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Personalised:
+    """A personal model and what it is worth.
+
+    Attributes
+    ----------
+    bundle
+        The model.
+    before, after
+        Errors of greedy decoding on what was held out, by the model as it was and by the personal one. What was held
+        out chose the best epoch too, so that `after` is a little too good; test on other recordings.
+    seconds
+        Of signal that it was trained on.
+    """
+
+    bundle: Bundle
+    before: ErrorRates
+    after: ErrorRates
+    seconds: float
+
+
+def recipe_for(network: PretrainedNetwork, seconds: float, *, seed: int = 0) -> Recipe:
+    """Give the settings that suit an amount of data; ``docs/training.md`` has the measurements behind them.
+
+    Parameters
+    ----------
+    network
+        What is to be personalised.
+    seconds
+        Of signal to train on.
+    seed
+        Of order and augmentation.
+    """
+    fewest, most = _EPOCHS
+    epochs = round(min(max(_SEEN / seconds, fewest), most))
+    switch = "channel_masking" if isinstance(network, SplashNet) else "spec_augment"
+    return Recipe(
+        architecture="SplashNet" if isinstance(network, SplashNet) else "EMG2QwertyNet",
+        network={switch: True},
+        # No later than a network has the signal after the key, and a frame more.
+        latest=0.12,
+        batch_size=16,
+        epochs=epochs,
+        learning_rate=1e-3,
+        first_learning_rate=1e-5,
+        warmup_epochs=1.0,
+        schedule="step",
+        gradient_clip=2.0,
+        ema=0.99,
+        validate_every=max(epochs // _VALIDATIONS, 1),
+        patience=_PATIENCE,
+        plateau=1.0,
+        seed=seed,
+    )
+
+
+def personalise(
+    model: str | os.PathLike[str],
+    recordings: Sequence[Recording],
+    folder: str | os.PathLike[str],
+    *,
+    minutes: float | None = None,
+    validation: Sequence[Recording] = (),
+    provenance: Provenance | None = None,
+    recipe: Recipe | None = None,
+    unshare: bool = False,
+    resume: bool = False,
+    machine: Machine | None = None,
+    progress: Progress | None = None,
+    note: Note | None = None,
+) -> Personalised:
+    """Train a model further on one person's typing.
+
+    Parameters
+    ----------
+    model
+        What to begin with: anything that :func:`myotype.network.load_network` takes.
+    recordings
+        Of the person, typed on a keyboard, in order of time.
+    folder
+        Of the run: see :func:`myotype.training.train`.
+    minutes
+        Of signal to take, from the beginning; None for all.
+    validation
+        What chooses the best epoch; without any, the last fifth of each recording is held out.
+    provenance
+        Where the personal weights come from; without, what is known of the model and who typed.
+    recipe
+        Settings, if not those of :func:`recipe_for`.
+    unshare
+        Give each hand of a SplashNet an encoder of its own.
+    resume, machine, progress, note
+        See :func:`myotype.training.train`.
+
+    Returns
+    -------
+    Personalised
+        The personal model; the model as it was where nothing better came out.
+
+    Raises
+    ------
+    InputError
+        If there is too little to train on or to hold out, or several people typed.
+    """
+    note = note or (lambda _: None)
+    network = load_network(model)
+    training, held_out = divide(recordings, minutes, validation)
+    seconds = sum(recording.duration for recording in training)
+    users = {recording.user for recording in training}
+    if len(users) > 1:
+        raise InputError(f"{len(users)} people typed ({', '.join(sorted(users))}): a personal model is one person's")
+    chosen = recipe or recipe_for(network, seconds)
+    before = greedy_errors(network, held_out)
+    if unshare:
+        if not isinstance(network, SplashNet):
+            raise InputError("the hands of this network share no encoder: leave out `unshare`")
+        network.unshare()
+    bundle = train(
+        chosen,
+        folder,
+        training=training,
+        validation=held_out,
+        initial=masked(network, chosen),
+        provenance=provenance or _inherited(network, recordings),
+        resume=resume,
+        machine=machine,
+        progress=progress,
+        note=note,
+    )
+    after = greedy_errors(load_network(bundle.folder), held_out)
+    if after.errors >= before.errors:
+        note(
+            f"personalising made it no better ({100 * before.cer:.1f} % errors before, {100 * after.cer:.1f} % after, "
+            f"on {before.target_length} keys): more typing, or another model to begin with, may"
+        )
+    RunFolder(folder).write_json("personalised.json", _figures(before, after, seconds))
+    return Personalised(bundle, before, after, seconds)
+
+
+def divide(
+    recordings: Sequence[Recording], minutes: float | None = None, validation: Sequence[Recording] = ()
+) -> tuple[list[Recording], list[Recording]]:
+    """Part recordings into what is trained on and what is held out.
+
+    Parameters
+    ----------
+    recordings
+        In order of time.
+    minutes
+        Of signal to take, from the beginning; None for all.
+    validation
+        What is held out; without any it is the last fifth of what is taken of each recording.
+
+    Raises
+    ------
+    InputError
+        If there is too little of either.
+    """
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"minutes={minutes}: give a number above 0")
+    left = float("inf") if minutes is None else minutes * 60
+    training: list[Recording] = []
+    held_out = list(validation)
+    for recording in recordings:
+        taken = min(recording.n_samples, round(min(left, recording.duration) * recording.sfreq))
+        if taken <= 0:
+            break
+        left -= taken / recording.sfreq
+        kept = taken if validation else round(taken * (1 - HELD_OUT))
+        training.append(recording.stretch(0, kept))
+        if not validation:
+            held_out.append(recording.stretch(kept, taken))
+    seconds, seconds_held_out = (sum(one.duration for one in part) for part in (training, held_out))
+    if seconds < _LEAST or seconds_held_out < _LEAST_HELD_OUT:
+        raise InputError(
+            f"{seconds:.0f} s to train on and {seconds_held_out:.0f} s to choose the best epoch by are too little: "
+            f"record at least {(_LEAST / (1 - HELD_OUT)) / 60 + 0.75:.1f} minutes"
+        )
+    return training, held_out
+
+
+def greedy_errors(network: PretrainedNetwork, recordings: Sequence[Recording]) -> ErrorRates:
+    """Count the errors of greedy decoding on whole recordings."""
+    network.eval()
+    total = ErrorRates()
+    for recording in recordings:
+        runs = whole_emissions(network, recording)
+        total += error_rates("".join(GreedyDecoder().decode(run)[0].text for run in runs), recording.truth)
+    return total
+
+
+def masked(network: PretrainedNetwork, recipe: Recipe) -> PretrainedNetwork:
+    """Give a network with its weights and with a recipe's arguments, such as masks, which are no part of it."""
+    again = type(network).from_config({**network.get_config(), **recipe.network})
+    again.load_state_dict(network.state_dict())
+    again.provenance, again.look_ahead = network.provenance, network.look_ahead
+    return again
+
+
+def _inherited(network: PretrainedNetwork, recordings: Sequence[Recording]) -> Provenance:
+    """Say where the weights will come from: the model, and who typed."""
+    before = network.provenance
+    if before is None:
+        raise InputError("nothing is known of where the model comes from: say so by `provenance`")
+    users = ", ".join(sorted({recording.user for recording in recordings}))
+    simulated = before.simulated and all(recording.user.startswith("simulated") for recording in recordings)
+    return dataclasses.replace(
+        before,
+        source=f"Trained further by `myotype personalise` on typing of {users}. Before: {before.source}",
+        simulated=simulated,
+        details={name: value for name, value in before.details.items() if name not in _OF_BEFORE},
+    )
+
+
+_OF_BEFORE: Final = frozenset({"validation CER (%)", "best epoch", "minutes of training", "date", "myotype", "torch"})
+
+
+def _figures(before: ErrorRates, after: ErrorRates, seconds: float) -> dict[str, float]:
+    return {
+        "seconds of training data": round(seconds, 1),
+        "keys held out": before.target_length,
+        "CER before (%)": round(100 * before.cer, 2),
+        "CER after (%)": round(100 * after.cer, 2),
+    }
