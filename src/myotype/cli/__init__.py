@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "transcribe": "read what was typed in recordings",
     "simulate": "make recordings of simulated typists",
     "train": "train a model",
+    "personalise": "turn a model into one of a person, by some minutes of typing",
     "data": "list, check, convert, divide, prepare and download recordings",
     "lm": "build, measure, prune and tune language models of keys",
     "convert": "turn existing weights into a model",

@@ -88,7 +88,7 @@ class WindowData(lightning.LightningDataModule):
         assert self.trainer is not None  # noqa: S101
         rank, processes = self.trainer.global_rank, self.trainer.world_size
         readers = Readers(self._corpus.validation[rank::processes])
-        if self._recipe.choose_by == "recordings":
+        if self._recipe.choose_by == "recordings" or not readers:
             return DataLoader(_Whole(readers), batch_size=None)
         windows = self._windows(readers)
         return DataLoader(
@@ -99,14 +99,18 @@ class WindowData(lightning.LightningDataModule):
         )
 
 
-class _Whole(Dataset[Recording]):
-    """Recordings as they are."""
+class _Whole(Dataset[Recording | None]):
+    """Recordings as they are.
+
+    There may be fewer than processes. One that has none gets None: without anything to validate with it would leave
+    the others waiting for its counts.
+    """
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
 
     def __len__(self) -> int:
-        return len(self._readers)
+        return max(len(self._readers), 1)
 
-    def __getitem__(self, index: int) -> Recording:
-        return self._readers[index]
+    def __getitem__(self, index: int) -> Recording | None:
+        return self._readers[index] if len(self._readers) else None

@@ -93,8 +93,10 @@ class CTCModule(lightning.LightningModule):
         windows = [where for where, is_bad in zip(batch.where, bad.tolist(), strict=True) if is_bad] or batch.where
         return f"look at {'; '.join(windows[:4])}, or try a lower learning rate"
 
-    def validation_step(self, item: Recording | Batch, batch_idx: int) -> None:
+    def validation_step(self, item: Recording | Batch | None, batch_idx: int) -> None:
         """Decode a recording, or windows, greedily, and count the errors."""
+        if item is None:
+            return
         decoder = GreedyDecoder()
         if isinstance(item, Batch):
             emissions, frames = self.emissions_of(item)

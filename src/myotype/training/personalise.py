@@ -96,9 +96,10 @@ def personalise(
     *,
     minutes: float | None = None,
     validation: Sequence[Recording] = (),
-    provenance: Provenance | None = None,
+    license: str | None = None,  # noqa: A002  (what it is called everywhere)
     recipe: Recipe | None = None,
     unshare: bool = False,
+    seed: int = 0,
     resume: bool = False,
     machine: Machine | None = None,
     progress: Progress | None = None,
@@ -118,12 +119,14 @@ def personalise(
         Of signal to take, from the beginning; None for all.
     validation
         What chooses the best epoch; without any, the last fifth of each recording is held out.
-    provenance
-        Where the personal weights come from; without, what is known of the model and who typed.
+    license
+        SPDX identifier of the licence that the personal weights will have, if not the model's.
     recipe
-        Settings, if not those of :func:`recipe_for`.
+        Settings, if not those of :func:`recipe_for`; its network arguments are masks only.
     unshare
         Give each hand of a SplashNet an encoder of its own.
+    seed
+        Of order and augmentation, where `recipe` does not say.
     resume, machine, progress, note
         See :func:`myotype.training.train`.
 
@@ -144,7 +147,7 @@ def personalise(
     users = {recording.user for recording in training}
     if len(users) > 1:
         raise InputError(f"{len(users)} people typed ({', '.join(sorted(users))}): a personal model is one person's")
-    chosen = recipe or recipe_for(network, seconds)
+    chosen = recipe or recipe_for(network, seconds, seed=seed)
     before = greedy_errors(network, held_out)
     if unshare:
         if not isinstance(network, SplashNet):
@@ -156,7 +159,7 @@ def personalise(
         training=training,
         validation=held_out,
         initial=masked(network, chosen),
-        provenance=provenance or _inherited(network, recordings),
+        provenance=_inherited(network, recordings, license),
         resume=resume,
         machine=machine,
         progress=progress,
@@ -232,15 +235,16 @@ def masked(network: PretrainedNetwork, recipe: Recipe) -> PretrainedNetwork:
     return again
 
 
-def _inherited(network: PretrainedNetwork, recordings: Sequence[Recording]) -> Provenance:
+def _inherited(network: PretrainedNetwork, recordings: Sequence[Recording], license: str | None) -> Provenance:  # noqa: A002
     """Say where the weights will come from: the model, and who typed."""
     before = network.provenance
     if before is None:
-        raise InputError("nothing is known of where the model comes from: say so by `provenance`")
+        raise InputError("nothing is known of where the model comes from: save it as a bundle that says so")
     users = ", ".join(sorted({recording.user for recording in recordings}))
     simulated = before.simulated and all(recording.user.startswith("simulated") for recording in recordings)
     return dataclasses.replace(
         before,
+        license=license or before.license,
         source=f"Trained further by `myotype personalise` on typing of {users}. Before: {before.source}",
         simulated=simulated,
         details={name: value for name, value in before.details.items() if name not in _OF_BEFORE},

@@ -62,7 +62,7 @@ class RunFolder:
         """Where the bundle goes."""
         return self.path / MODEL
 
-    def begin(self, recipe: Recipe, data: Sequence[Mapping[str, Any]], *, resume: bool) -> bool:
+    def begin(self, recipe: Recipe, data: Sequence[Mapping[str, Any]], *, resume: bool, write: bool = True) -> bool:
         """Write down what the run is, or see that it is the one that was begun.
 
         Parameters
@@ -73,6 +73,8 @@ class RunFolder:
             What it is trained on and validated with: an entry a recording.
         resume
             Whether it may go on from where it was.
+        write
+            Whether this process is the one that writes; the others only look.
 
         Returns
         -------
@@ -92,8 +94,9 @@ class RunFolder:
         about = self._about(data)
         if resuming:
             about = self._checked(recipe, about)
-        save_recipe(recipe, self.path / RECIPE)
-        self.write_json(ABOUT, about)
+        if write:
+            save_recipe(recipe, self.path / RECIPE)
+            self.write_json(ABOUT, about)
         return resuming
 
     def _about(self, data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

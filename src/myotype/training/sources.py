@@ -144,7 +144,7 @@ def gather(
     for path in paths:
         corpus = find_recordings(path)
         division = chosen.of(corpus)
-        splits.refuse_leaks(division, {})
+        splits.refuse_leaks(division, {entry: splits.glance(entry) for _, entry in division})
         for part, entry in division:
             parts[part].append(Source(entry.session, entry.user, entry.path))
         missing = len(division.missing)

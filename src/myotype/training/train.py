@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
 from myotype.decoding import GreedyDecoder
 from myotype.errors import InputError, OutputError, TrainingError
@@ -39,6 +40,9 @@ from myotype.training.recipes import Recipe, SimulatedCorpus
 from myotype.training.run_folder import CHECKPOINTS, RunFolder
 from myotype.training.sources import Source, as_sources
 from myotype.transcript import Keystroke
+
+_GONE: Final = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "NCCL")
+"""How torch says that another process does not answer."""
 
 _PREFIX: Final = "network."  # of its weights in a checkpoint
 
@@ -139,14 +143,14 @@ def train(
     if initial is None:
         lightning.seed_everything(recipe.seed, verbose=False)
         network = recipe.build()
-    resuming = run.begin(recipe, corpus.fingerprint(), resume=resume)
+    resuming = run.begin(recipe, corpus.fingerprint(), resume=resume, write=bool(rank_zero_only(lambda: True)()))
     if not recipe.augmentation:
         note("no augmentation: every window is seen as it is, over and over")
     module = CTCModule(network, recipe)
     table = Table(run, note)
     if machine.processes > 1:
         share_statistics(network)
-    with _quiet_lightning(), _disk_errors(run):
+    with _quiet_lightning(), _readable_errors(run, machine):
         trainer = _trainer(recipe, run, machine, table, trackers(track, run.path), progress, note)
         try:
             trainer.fit(
@@ -278,7 +282,7 @@ def _trainer(
     if progress is not None:
         callbacks.append(Report(progress))
     if recipe.ema is not None:
-        callbacks.append(EMAWeightAveraging(decay=recipe.ema, use_buffers=True))
+        callbacks.append(WeightAveraging(use_buffers=True, avg_fn=_running_average(recipe.ema)))
     if recipe.patience is not None:
         callbacks.append(EarlyStopping("val/CER", patience=recipe.patience, mode="min"))
     strategy: Any = "auto" if machine.processes == 1 else "ddp"
@@ -301,14 +305,33 @@ def _trainer(
     )
 
 
+def _running_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor | int], torch.Tensor]:
+    """Give how the running average of the weights takes in new ones.
+
+    At first it follows them closely, as it would else hold on to the random ones for a thousand steps.
+    """
+
+    def average(averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+        if not averaged.is_floating_point():
+            return current
+        n = float(count)
+        return averaged.lerp(current.to(averaged.dtype), 1 - min(decay, (1 + n) / (10 + n)))
+
+    return average
+
+
 @contextmanager
-def _disk_errors(run: RunFolder) -> Iterator[None]:
-    """Say what a checkpoint that cannot be written means."""
+def _readable_errors(run: RunFolder, machine: Machine) -> Iterator[None]:
+    """Say what it means that a checkpoint cannot be written, or that another process is gone."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # torch's writer raises the latter
-        full = isinstance(error, OSError) or "PytorchStreamWriter" in str(error)
-        if isinstance(error, MemoryError) or not full:
+    except (OSError, RuntimeError) as error:  # torch raises the latter in either case
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            if machine.processes > 1 and any(sign in str(error) for sign in _GONE):
+                raise TrainingError(
+                    f"one of the {machine.processes} processes that train together has ended, so the run cannot go on; "
+                    f"what it said stands above. {run.path} keeps the last checkpoint: resume the run"
+                ) from error
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         raise OutputError(
