@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 
 import numpy as np
 import pytest
+import torch
 
 from myotype.cli import main
-from myotype.cli.benchmarks import decoder, figures
+from myotype.cli.benchmarks import decoder, figures, train
 from myotype.cli.benchmarks.figures import HEADER, Figure
+from myotype.cli.benchmarks.plain_network import PlainNetwork
 from myotype.decoding import GreedyDecoder
 from myotype.decoding.decoder import check_emissions
+from myotype.errors import TrainingError
 from myotype.keyboard import labels_to_text
 from myotype.metrics import error_rates
 
 TINY = decoder.Sizes(greedy=200, peaky=200, flat=60, all_labels=60, minute=50, hour=600, half_hour=400, sentences=50)
+TINY_TRAINING = train.Sizes(
+    windows=2,
+    seconds=1.0,
+    network={"mlp_features": [16], "block_channels": [4, 2], "kernel_width": 8},
+    repeats=2,
+    recordings=1,
+    minutes=0.2,
+    windows_read=64,
+)
 
 
 def test_a_figure_is_the_median_of_its_repeats_with_their_range():
@@ -112,6 +126,106 @@ def test_the_first_search_of_an_installation_compiles_and_the_next_does_not():
     assert later.median < first.median
 
 
+@pytest.fixture(scope="module")
+def measured_training():
+    return list(train.measure(TINY_TRAINING))
+
+
+def test_training_is_measured_against_plain_pytorch_in_speed_and_memory(measured_training):
+    ours, plain, ratio, our_memory, plain_memory, reading = measured_training
+    assert len(measured_training) == train.N_FIGURES
+    assert len({figure.work for figure in measured_training}) == train.N_FIGURES
+    for figure in measured_training:
+        assert all(np.isfinite(figure.values)), figure
+        assert min(figure.values) > 0, figure
+    assert ratio.values == pytest.approx([a / b for a, b in zip(ours.values, plain.values, strict=True)])
+    assert (ratio.at_least, reading.at_least) == (1.5, 1000)
+    assert our_memory.unit == plain_memory.unit == "MB"
+    assert "simulated" in reading.work
+
+
+@pytest.fixture
+def pair():
+    """Our network and the plain one in training, with the same weights."""
+    ours, plain = (train.Training(kind(**TINY_TRAINING.network), TINY_TRAINING) for kind in train._NETWORKS.values())
+    weights = ours.network.state_dict().values()
+    plain.network.load_state_dict(dict(zip(plain.network.state_dict(), weights, strict=True)))
+    return ours, plain
+
+
+def test_the_plain_network_is_the_same_as_ours_in_double_precision(pair):
+    emg = 20 * torch.randn(2, 32, 2000, dtype=torch.float64)
+    ours, plain = (one.network.double() for one in pair)
+    plain.window = torch.hann_window(64, dtype=torch.float64)
+    torch.testing.assert_close(ours(emg), plain(emg), rtol=1e-9, atol=1e-9)
+    assert sum(weight.numel() for weight in PlainNetwork().parameters()) == 5_293_315
+
+
+def test_networks_that_compute_the_same_are_compared(pair):
+    loss, gradient = train.check_equal(*pair)
+    assert loss <= 1e-5
+    assert 0 < gradient <= 5e-3
+
+
+def test_networks_of_different_weights_are_not_compared(pair):
+    with torch.no_grad():
+        pair[1].network.head.bias[0] += 1
+    with pytest.raises(TrainingError, match=r"do not compute the same.*: the loss is"):
+        train.check_equal(*pair)
+
+
+def test_networks_whose_gradients_differ_are_not_compared(pair):
+    pair[1].network.mlps[0][0].weight.register_hook(lambda gradient: 1.01 * gradient)
+    with pytest.raises(TrainingError, match=r"the gradient of model\.1\.mlps\.0\.mlp\.0\.weight is off by 0\.0"):
+        train.check_equal(*pair)
+
+
+def test_a_loss_that_is_no_number_is_not_compared(pair):
+    for training in pair:
+        with torch.no_grad():
+            next(training.network.parameters()).fill_(torch.nan)
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        train.check_equal(*pair)
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "reason"),
+    [(1, "Traceback\nKeyError: 'x'\n", "KeyError: 'x'"), (-9, "", "it was killed, perhaps for want of memory")],
+)
+def test_a_process_that_fails_at_measuring_memory_says_why(monkeypatch, code, stderr, reason):
+    failed = subprocess.CompletedProcess((), code, "", stderr)
+    monkeypatch.setattr(train.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(TrainingError, match=re.escape(f"the memory of myotype failed ({code}): {reason}")):
+        list(train._memory(TINY_TRAINING))
+
+
+def test_bench_train_takes_a_batch_and_threads_and_names_torch(capsys, monkeypatch, measured_training):
+    asked = []
+    monkeypatch.setattr(train, "measure", lambda sizes: asked.append(sizes) or iter(measured_training))
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    assert main(["bench", "train", "--batch", "3", "--threads", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert asked == [2, train.Sizes(windows=3)]
+    assert told["part"] == "train"
+    assert told["machine"]["torch"] == torch.__version__
+    assert [one["work"] for one in told["figures"]] == [figure.work for figure in measured_training]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--batch", "0"), ("--batch", "-1"), ("--threads", "-1"), ("--threads", "1000")]
+)
+def test_an_impossible_batch_or_number_of_threads_is_refused(capsys, option, value):
+    assert main(["bench", "train", option, value]) == 2
+    assert f"{option} {value}: give a whole number" in capsys.readouterr().err
+
+
+def test_what_one_part_takes_another_does_not(capsys):
+    assert main(["bench", "decoder", "--batch", "3"]) == 2
+    assert "--batch" in capsys.readouterr().err
+
+
 def test_there_is_nothing_else_to_measure(capsys):
     assert main(["bench", "patience"]) == 2
-    assert "decoder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "decoder" in said
+    assert "train" in said

@@ -109,15 +109,15 @@ def times(work: Callable[[], object], repeats: int) -> list[float]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    """Say what this is measured on, and with which versions."""
+def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
+    """Say what this is measured on, and with which versions, also of further packages."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 1),  # of the last minute, this process among others
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{package: metadata.version(package) for package in ("myotype", "numpy", "numba", "onnxruntime")},
+        **{package: metadata.version(package) for package in ("myotype", "numpy", "numba", "onnxruntime", *packages)},
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 
