@@ -270,15 +270,21 @@ def _trainer(
     progress: Progress | None,
     note: Note,
 ) -> lightning.Trainer:
-    checkpoint = ModelCheckpoint(
+    best = ModelCheckpoint(
         run.path / CHECKPOINTS,
         filename="epoch{epoch:03d}",
         auto_insert_metric_name=False,
         monitor="val/CER",
         mode="min",
-        save_last=True,
     )
-    callbacks: list[Callback] = [checkpoint, table, Finite(), Guard(recipe, note)]
+    last = ModelCheckpoint(
+        run.path / CHECKPOINTS,
+        filename=run.last_checkpoint.stem,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [best, last, table, Finite(), Guard(recipe, note)]
     if progress is not None:
         callbacks.append(Report(progress))
     if recipe.ema is not None:
@@ -351,6 +357,7 @@ def _quiet_lightning() -> Iterator[None]:
                 "You have overridden `on_after_batch_transfer`.*",  # which is where batches are augmented
                 ".*does not have many workers.*",  # prepared windows are read fast enough
                 ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
+                "It is recommended to use .* when logging on epoch.*",  # counts are added up before they are logged
                 "Checkpoint directory .* exists and is not empty",  # a resumed run
                 "The dirpath has changed from .*",  # a run whose folder was moved: the table knows the best epoch
             ):
