@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import multiprocessing
 import os
-import signal
-import threading
 import urllib.parse
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from myotype.errors import InputError, MyotypeError, OutputError, RecordingError, extra_for
 from myotype.files import ForeignFolderError, alone_in
 from myotype.recordings.corpus import Entry
+from myotype.recordings.prepared import processes
 from myotype.recordings.prepared.layout import Meta, Precision, read_meta
 from myotype.recordings.prepared.reading import verify
 from myotype.recordings.prepared.sources import identify
 from myotype.recordings.prepared.writing import write_prepared
-
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Event
 
 _UNFINISHED: Final = ("*",)  # recordings lie in the folders of people
 _CONNECTING: Final = 10  # seconds to wait for a cluster
@@ -170,10 +163,7 @@ def prepare(
         folders[job.folder] = job.entry
     outcomes: dict[Path, Outcome] = {}
     with alone_in(root, unfinished=_UNFINISHED):
-        if cluster is not None:
-            done = _on_cluster(work, cluster)
-        else:
-            done = _in_processes(work, jobs) if jobs > 1 and len(work) > 1 else _in_this_process(work)
+        done = processes.do(work, jobs) if cluster is None else _on_cluster(work, cluster)
         with closing(done):
             for outcome in done:
                 outcomes[outcome.entry.path] = outcome
@@ -196,60 +186,6 @@ def _as_name(label: str) -> str:
     if not name:
         return "%"
     return f"%2E{name[1:]}" if name.startswith(".") else name
-
-
-class _Stopped(Exception):  # noqa: N818  (it is an order, not an error)
-    """The run is over before this recording is."""
-
-
-_stop: Event  # in the processes of a pool only
-
-
-def _begin_worker(stop: Event) -> None:
-    """Make a process of the pool heed its parent, rather than signals that a terminal sends to all at once."""
-    global _stop  # noqa: PLW0603  (a process of a pool has no other place)
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(job: _Job) -> Outcome:
-    return job(_heed_stop)
-
-
-def _heed_stop() -> None:
-    if _stop.is_set():
-        raise _Stopped
-
-
-def _in_this_process(work: Sequence[_Job]) -> Generator[Outcome]:
-    for job in work:
-        yield job()
-
-
-def _in_processes(work: Sequence[_Job], jobs: int) -> Generator[Outcome]:
-    context = multiprocessing.get_context("spawn")  # HDF5 does not survive a fork
-    stop = context.Event()
-    pool = ProcessPoolExecutor(min(jobs, len(work)), context, _begin_worker, (stop,))
-    try:
-        for future in as_completed([pool.submit(_work, job) for job in work]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise OutputError(
-            "a process that prepared recordings was killed, perhaps for want of memory: run it again with fewer jobs; "
-            "what is done is kept"
-        ) from error
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
 
 
 def _on_cluster(work: Sequence[_Job], address: str) -> Generator[Outcome]:
