@@ -74,16 +74,17 @@ def measure_windows(name: str, recordings: Sequence[Recording], n_windows: int) 
     """Measure and print how fast windows are read, one by one and in batches."""
     from torch.utils.data import DataLoader
 
-    from myotype.training.windows import Batch, ShuffledWindows, Windows
+    from myotype.training.sampling import Draw, Drawing, TrainingWindows
+    from myotype.training.windows import Batch, Windows
 
     began = time.perf_counter()
     windows = Windows(recordings, length=8000, context=(1800, 200))
     opening = time.perf_counter() - began
-    items = list(ShuffledWindows(windows, seed=1))[:n_windows]
+    items = list(TrainingWindows([0] * len(windows), 1, Drawing(shift=windows.stride, seed=1)))[:n_windows]
     by_clock, by_core = rates(windows.__getitem__, items)
     print(f"| {name}: windows a second | {shown(by_clock)} | {shown(by_core)} a second of the core's own time |")
 
-    def read_batches(sampler: list[tuple[int, int]]) -> None:
+    def read_batches(sampler: list[Draw]) -> None:
         for _ in DataLoader(windows, batch_size=32, sampler=sampler, collate_fn=Batch.of):
             pass
 

@@ -45,6 +45,7 @@ OF_MODULES = {
     "myotype.transcript": ["KeyPress", "Keystroke", "Transcript", "Update", "WRITERS"],
     "myotype.metrics": ["ErrorRates", "align", "error_rates", "timing_errors"],
     "myotype.recordings.bids": ["read_events"],
+    "myotype.simulation.benchmark": ["BENCHMARKS", "TINY", "V1", "make", "named"],
 }
 
 

@@ -56,8 +56,8 @@ def run(
     overwrite
         Replace recordings that exist already.
     benchmark
-        v1: the corpus and the splits of myotype-sim v1 instead (2.9 GB; docs/simulation.md), all of it in the folder
-        --output. What is there and sound is kept, so that an interrupted run goes on. tiny is for tests.
+        v1: instead, make the corpus and the splits of myotype-sim v1 (2.9 GB; docs/simulation.md) in the output folder.
+        What is there and sound is kept, so that an interrupted run goes on. tiny is for tests.
     jobs
         How many processes make the benchmark.
     """

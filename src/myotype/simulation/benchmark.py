@@ -23,8 +23,9 @@ The splits: ``zero-shot`` trains on the people to train on and tests on the reco
 ``personal-307`` train on the calibration of one person (the first minutes of it, where fewer are wanted), validate on
 nothing and test on the same recordings as ``zero-shot``.
 
-Text and keys are the same on every machine, and so are their times to a microsecond, the clock's own precision being a
-quarter of one. Samples are the same to float tolerance, which the 12-bit converter makes into a step here and there.
+Text and keys are the same on every machine, and so are their times, to the quarter of a microsecond that a float64 of
+unix seconds resolves. Samples are the same to float tolerance, which the 12-bit converter turns into a step here and
+there. Tests pin two recordings.
 """
 
 from __future__ import annotations
