@@ -8,7 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myotype.network.layers import LogSpectrogram, RotationInvariantMLP, TDSConv2dBlock, TDSConvEncoder
+from myotype.network.layers import (
+    LogSpectrogram,
+    MultiBandMLP,
+    RotationInvariantMLP,
+    SpectrogramNorm,
+    TDSConv2dBlock,
+    TDSConvEncoder,
+)
 
 FRAMES = 60
 
@@ -144,3 +151,36 @@ def test_mlp_averages_over_neighbouring_rotations():
     x = torch.randn(2, 3, 16, 5)
     rolled = [mlp.mlp(x.roll(offset, dims=2).flatten(2)) for offset in (-1, 0, 1)]
     torch.testing.assert_close(mlp(x), torch.stack(rolled).mean(0), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_scale_and_shift_are_learned_within_the_next_layer_as_they_are_by_themselves(training):
+    torch.manual_seed(2)
+    norm, mlp = SpectrogramNorm(8).double().train(training), MultiBandMLP(2, 4 * 5, [7, 3]).double()
+    apart = torch.nn.BatchNorm2d(8).double().train(training)
+    for weight in norm.parameters():
+        torch.nn.init.normal_(weight)
+    apart.load_state_dict(norm.batch_norm.state_dict())
+    x = 2 + 3 * torch.randn(2, 6, 8, 5, dtype=torch.float64)
+    found, expected = mlp(*norm.standardised(x)), mlp(apart(x.transpose(1, 2)).transpose(1, 2))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for buffer, other in zip(norm.buffers(), apart.buffers(), strict=True):
+        assert torch.equal(buffer, other)
+    sources = [torch.autograd.grad(y.square().sum(), [*of.parameters(), *mlp.parameters()])
+               for y, of in ((found, norm), (expected, apart))]  # fmt: skip
+    for ours, theirs in zip(*sources, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(mlp(norm.eval()(x)), mlp(*norm.standardised(x)), rtol=1e-12, atol=1e-12)
+
+
+def test_convolution_over_time_and_its_gradients_are_those_of_its_own_layer():
+    torch.manual_seed(3)
+    block = TDSConv2dBlock(4, 6, 8).double()
+    x = torch.randn(3, 20, 24, dtype=torch.float64, requires_grad=True)
+    image = x.view(3, 20, 4, 6).permute(0, 2, 3, 1)  # (batch, channels, width, frames)
+    convolved = block.conv2d(image).relu().permute(0, 3, 1, 2).flatten(2)
+    expected, found = block.layer_norm(convolved + x[:, 7:]), block(x)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(y.pow(3).sum(), [x, *block.parameters()]) for y in (found, expected)]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

@@ -145,11 +145,12 @@ class EMG2QwertyNet(PretrainedNetwork):
 
         The state holds the samples that are not used up, then each convolution's last frames.
         """
+        layers: Any = self.model  # torch's containers do not say what they hold
         samples, past = (state[0], state[1:]) if state is not None else (None, None)
         x, samples = self.spectrogram(x, samples)
-        x = self.model["0"](self.spec_augment(x))
-        x = self.model["1"](x)
-        x, past = self.model["3"](x, past)
+        x, affine = layers["0"].standardised(self.spec_augment(x))
+        x = layers["1"](x, affine)
+        x, past = layers["3"](x, past)
         return x, [samples, *past]
 
 

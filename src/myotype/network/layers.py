@@ -13,8 +13,7 @@ from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
-
-from myotype.network.time_convolution import TimeConvolution
+from torch.func import functional_call
 
 Pooling = Literal["mean", "max"]
 
@@ -88,19 +87,18 @@ class LogSpectrogram(nn.Module):
         n_frames = max((n_samples - self.n_fft) // self.hop_length + 1, 0)
         if n_frames == 0:
             return x.new_zeros(batch, 0, channels, self.n_bins), x
-        waves = self._convolve(x.reshape(batch * channels, 1, n_samples))
-        cosines, sines = waves.chunk(2, dim=1)
-        log_power = torch.addcmul(cosines.square(), sines, sines).add(self.log_eps).log10()
-        frames = log_power.reshape(batch, channels, self.n_bins, n_frames).permute(0, 3, 1, 2)
-        return frames, x[..., n_frames * self.hop_length :]
+        waves = self._transform(x.unfold(2, self.n_fft, self.hop_length))
+        cosines, sines = waves.chunk(2, dim=-1)
+        log_power = cosines.square().addcmul_(sines, sines).add_(self.log_eps).log10_()
+        return log_power.transpose(1, 2), x[..., n_frames * self.hop_length :]
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def _transform(self, windows: Tensor) -> Tensor:
         """Multiply every window with the basis; autocast would do that in half precision."""
-        device = x.device.type
+        device, basis = windows.device.type, self.basis.squeeze(1).T
         if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
-                return nn.functional.conv1d(x, self.basis, stride=self.hop_length)
-        return nn.functional.conv1d(x, self.basis, stride=self.hop_length)
+                return windows @ basis
+        return windows @ basis
 
 
 def _windowed_waves(n_fft: int) -> Tensor:
@@ -131,10 +129,22 @@ class SpectrogramNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (batch, frames, channels, bins); shape unchanged."""
-        if x.dtype != self.batch_norm.weight.dtype:
-            x = x.to(self.batch_norm.weight.dtype)
-        normed: Tensor = self.batch_norm(x.permute(0, 2, 3, 1))  # channels second, as BatchNorm2d wants them
-        return normed.permute(0, 3, 1, 2)
+        x, (scale, shift) = self.standardised(x)
+        return x * scale.unsqueeze(1) + shift.unsqueeze(1)
+
+    def standardised(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Normalise but for the learned scale and shift of the channels, and give those: (channels,) each.
+
+        A linear layer that comes next can take them into its weights. No gradient of a whole spectrogram is then
+        needed to learn them.
+        """
+        scale, shift = self.batch_norm.weight, self.batch_norm.bias
+        if x.dtype != scale.dtype:
+            x = x.to(scale.dtype)
+        neutral = {"weight": torch.ones_like(scale), "bias": torch.zeros_like(shift)}
+        image = x.transpose(1, 2)  # channels second, as BatchNorm2d wants them
+        normed: Tensor = functional_call(self.batch_norm, neutral, image)
+        return normed.transpose(1, 2), (scale, shift)
 
 
 class RotationInvariantMLP(nn.Module):
@@ -176,15 +186,34 @@ class RotationInvariantMLP(nn.Module):
         """Multiplications (each with its addition) of one frame."""
         return len(self.offsets) * sum(part.weight.numel() for part in self.mlp if isinstance(part, nn.Linear))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, frames, electrodes, bins) to (batch, frames, features)."""
+    def forward(self, x: Tensor, affine: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Map electrodes to features.
+
+        Parameters
+        ----------
+        x
+            (batch, frames, electrodes, bins)
+        affine
+            (electrodes,) scale and (electrodes,) shift of the input, if it is still to have them.
+
+        Returns
+        -------
+        features
+            (batch, frames, features)
+        """
         first, *others = self.mlp.children()
         assert isinstance(first, nn.Linear)  # noqa: S101  (as it was made)
-        # Rolling the electrodes is rolling the first weight's the other way: so the input is read once for all rolls.
-        weight = first.weight.view(-1, *x.shape[2:])  # (features, electrodes, bins)
-        rolled = torch.cat([weight.roll(-offset, dims=1) for offset in self.offsets]).flatten(1)
-        features = nn.functional.linear(x.flatten(2), rolled, first.bias.repeat(len(self.offsets)))
-        features = features.view(*features.shape[:2], len(self.offsets), -1)  # (batch, frames, offsets, features)
+        # A layer of electrodes that are rolled forth is the layer, rolled back, of the electrodes as they are: so they
+        # are read once for all rolls, and as they lie in memory.
+        kernels = first.weight.view(-1, *x.shape[2:])  # (features, electrodes, bins)
+        kernels = torch.stack([kernels.roll(-offset, dims=1) for offset in self.offsets])
+        bias = first.bias.expand(kernels.shape[:2])
+        if affine is not None:
+            scale, shift = affine
+            bias = bias + (kernels.sum(-1) * shift).sum(-1)  # no product of matrices, which autocast would round
+            kernels = kernels * scale.unsqueeze(-1)
+        features = nn.functional.linear(x.flatten(2), kernels.flatten(2).flatten(0, 1), bias.flatten())
+        features = features.view(*features.shape[:2], *bias.shape)  # (batch, frames, offsets, features)
         for layer in others:
             features = layer(features)
         return features.amax(2) if self.pooling == "max" else features.mean(2)
@@ -213,10 +242,27 @@ class MultiBandMLP(nn.Module):
         mlps: Any = self.mlps  # torch's containers do not say what they hold
         return sum(mlp.multiply_adds for mlp in mlps)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, frames, channels, bins) to (batch, frames, bands * features)."""
-        bands = x.chunk(len(self.mlps), dim=2)
-        return torch.cat([mlp(band) for mlp, band in zip(self.mlps, bands, strict=True)], dim=-1)
+    def forward(self, x: Tensor, affine: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Map channels to features.
+
+        Parameters
+        ----------
+        x
+            (batch, frames, channels, bins)
+        affine
+            (channels,) scale and (channels,) shift of the input, if it is still to have them.
+
+        Returns
+        -------
+        features
+            (batch, frames, bands * features)
+        """
+        n_bands = len(self.mlps)
+        bands = x.chunk(n_bands, dim=2)
+        if affine is None:
+            return torch.cat([mlp(band) for mlp, band in zip(self.mlps, bands, strict=True)], dim=-1)
+        affines = zip(*(tensor.chunk(n_bands) for tensor in affine), strict=True)
+        return torch.cat([mlp(*both) for mlp, *both in zip(self.mlps, bands, affines, strict=True)], dim=-1)
 
 
 class TDSConv2dBlock(nn.Module):
@@ -268,20 +314,13 @@ class TDSConv2dBlock(nn.Module):
         state = x[:, n_frames:] if past else x[:, :0]
         if n_frames == 0:
             return x[:, :0], x
-        image = x.reshape(*x.shape[:2], self.channels, self.width).permute(
-            0, 2, 3, 1
-        )  # (batch, channels, width, frames)
-        y = self.activation(self._convolve(image)).permute(0, 3, 1, 2).flatten(2)
+        image = x.reshape(*x.shape[:2], self.channels, self.width).transpose(1, 2)  # (batch, channels, frames, width)
+        # With its channels last in memory a CPU convolves it, and computes the gradients, several times as fast.
+        image = image.contiguous(memory_format=torch.channels_last)
+        y = nn.functional.conv2d(image, self.conv2d.weight.transpose(2, 3), self.conv2d.bias)
+        y = self.activation(y).transpose(1, 2).flatten(2)
         normed: Tensor = self.layer_norm(y + x[:, past:])
         return normed, state
-
-    def _convolve(self, image: Tensor) -> Tensor:
-        device = image.device.type
-        if self.training and device == "cpu" and not torch.is_autocast_enabled(device):
-            convolved: Tensor = TimeConvolution.apply(image, self.conv2d.weight, self.conv2d.bias)  # type: ignore[no-untyped-call]  # torch says nothing of its types
-            return convolved
-        filtered: Tensor = self.conv2d(image)
-        return filtered
 
 
 class TDSFullyConnectedBlock(nn.Module):
