@@ -87,18 +87,23 @@ class LogSpectrogram(nn.Module):
         n_frames = max((n_samples - self.n_fft) // self.hop_length + 1, 0)
         if n_frames == 0:
             return x.new_zeros(batch, 0, channels, self.n_bins), x
-        waves = self._transform(x.unfold(2, self.n_fft, self.hop_length))
-        cosines, sines = waves.chunk(2, dim=-1)
+        waves = self._transform(x.reshape(batch * channels, 1, n_samples))
+        cosines, sines = waves.chunk(2, dim=1)
         log_power = cosines.square().addcmul_(sines, sines).add_(self.log_eps).log10_()
-        return log_power.transpose(1, 2), x[..., n_frames * self.hop_length :]
+        frames = log_power.reshape(batch, channels, self.n_bins, n_frames).permute(0, 3, 1, 2)
+        return frames, x[..., n_frames * self.hop_length :]
 
-    def _transform(self, windows: Tensor) -> Tensor:
-        """Multiply every window with the basis; autocast would do that in half precision."""
-        device, basis = windows.device.type, self.basis.squeeze(1).T
+    def _transform(self, x: Tensor) -> Tensor:
+        """Convolve samples with the basis; autocast would do that in half precision.
+
+        A product of unfolded windows would be as fast, but its sums depend on how many windows there are: a stream
+        would then differ from the whole in its last bits, and the logarithm of faint bins makes those large.
+        """
+        device = x.device.type
         if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
-                return windows @ basis
-        return windows @ basis
+                return nn.functional.conv1d(x, self.basis, stride=self.hop_length)
+        return nn.functional.conv1d(x, self.basis, stride=self.hop_length)
 
 
 def _windowed_waves(n_fft: int) -> Tensor:
@@ -142,9 +147,9 @@ class SpectrogramNorm(nn.Module):
         if x.dtype != scale.dtype:
             x = x.to(scale.dtype)
         neutral = {"weight": torch.ones_like(scale), "bias": torch.zeros_like(shift)}
-        image = x.transpose(1, 2)  # channels second, as BatchNorm2d wants them
+        image = x.permute(0, 2, 3, 1)  # channels second, as BatchNorm2d wants them, and as the spectrogram lies in memory
         normed: Tensor = functional_call(self.batch_norm, neutral, image)
-        return normed.transpose(1, 2), (scale, shift)
+        return normed.permute(0, 3, 1, 2), (scale, shift)
 
 
 class RotationInvariantMLP(nn.Module):
