@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-
-from myotype.training.run_folder import RunFolder
-from myotype.training.module import CTCModule
-from myotype.training.callbacks import Table
 from pytorch_lightning.callbacks import ModelCheckpoint
+
+from myotype.training.callbacks import Table
+from myotype.training.module import CTCModule
+from myotype.training.run_folder import RunFolder
 
 
 class Killed(BaseException):
     """As good as a kill: nothing of ours catches it."""
 
 
-def kill_at(monkeypatch, owner, name, call, after=False):
+def kill_at(monkeypatch, owner, name, call, *, after):
     """Break off in some call of a function, before or after what it does."""
     real = getattr(owner, name)
     calls = []
@@ -50,7 +50,7 @@ def test_a_run_killed_anywhere_becomes_the_run_that_never_was(run, recipe, table
     whole = run(recipe, "whole")
     with monkeypatch.context() as patch:
         owner, name, call, after = PLACES[place]
-        kill_at(patch, owner, name, call, after)
+        kill_at(patch, owner, name, call, after=after)
         with pytest.raises(Killed):
             run(recipe, "broken")
     broken = run(recipe, "broken", resume=True)
