@@ -18,7 +18,7 @@ from myotype.transcript import KeyPress
 TINY = {"hop_length": 64, "mlp_features": [8], "block_channels": [2], "kernel_width": 3}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_recording() -> Callable[..., Recording]:
     """Make a recording in which each of four keys is a burst on an electrode of its own."""
 
@@ -36,7 +36,7 @@ def make_recording() -> Callable[..., Recording]:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> Recipe:
     """A recipe by which a tiny network makes six steps an epoch."""
     return Recipe(

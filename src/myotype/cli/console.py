@@ -73,9 +73,7 @@ def resumable(run: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         begun = (run / "checkpoints" / "last.ckpt").exists()
-        say(
-            "to go on after the last whole epoch: the same command with --resume" if begun else "no epoch was whole yet"
-        )
+        say("the same command with --resume goes on after the last whole epoch" if begun else "no epoch was whole yet")
         raise
 
 

@@ -123,22 +123,23 @@ class Guard(Callback):
         emitted = float(trainer.callback_metrics["val/emitted"])
         if emitted >= _SILENT:
             return
+        assert isinstance(pl_module, CTCModule)  # noqa: S101
         epoch, recipe = trainer.current_epoch + 1, self._recipe
+        advice = _advice(recipe, pl_module.network.hop_length)
         if recipe.plateau < 1 and epoch >= recipe.plateau * recipe.epochs and epoch > recipe.warmup_epochs:
             raise TrainingError(
                 f"after epoch {epoch} of {recipe.epochs} the network still emits next to nothing "
                 f"({emitted:.1f} % of as many keys as were typed): it is stuck where every frame is blank. "
-                f"{_advice(recipe)} With plateau=1 it would go on, resumed from the epoch before"
+                f"{advice} With plateau=1 it would go on, resumed from the epoch before"
             )
         if epoch > recipe.warmup_epochs and not self._told:
             self._told = True
             self._note(
-                f"epoch {epoch}: the network emits next to nothing yet, as all do at first; if that stays so: "
-                f"{_advice(recipe)}"
+                f"epoch {epoch}: the network emits next to nothing yet, as all do at first; if that stays so: {advice}"
             )
 
 
-def _advice(recipe: Recipe) -> str:
+def _advice(recipe: Recipe, hop_length: int) -> str:
     """Say what to change, what helps most first."""
     advice = []
     if recipe.latest is None:
@@ -148,7 +149,7 @@ def _advice(recipe: Recipe) -> str:
     advice += [
         f"a longer warm-up (warmup_epochs={max(2 * recipe.warmup_epochs, 1):g})",
         f"another learning rate (learning_rate={recipe.learning_rate / 2:g})",
-        *(["slower frames (network hop_length=32)"] if recipe.network.get("hop_length", 16) < 32 else []),
+        *(["slower frames (network hop_length=32)"] if hop_length < 32 else []),
         "more epochs",
     ]
     return f"Change, what helps most first: {'; '.join(advice)}."
