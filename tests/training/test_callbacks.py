@@ -198,9 +198,7 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(run, recipe, tmp
             self.network.final_layer.weight.grad[0, 0] = math.nan
 
     monkeypatch.setattr(CTCModule, "on_after_backward", spoil)
-    with pytest.raises(
-        TrainingError, match="step 7: the gradient is no number: try a lower learning rate, or gradient"
-    ):
+    with pytest.raises(TrainingError, match="step 7: the gradient is no number: try a lower learning rate"):
         run(recipe)
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] == 0
