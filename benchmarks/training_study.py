@@ -33,7 +33,8 @@ from myotype.files import replacing_file
 from myotype.metrics import ErrorRates, error_rates, timing_errors
 from myotype.runtime import Provenance
 from myotype.training import RECIPES, Recipe, Source, gather, train
-from myotype.training.personalise import divide, masked, personalise
+from myotype.training.initial import masked
+from myotype.training.personalise import divide, personalise
 
 SECONDS = 100_000.0
 """Of signal that each run goes through, contexts included."""

@@ -190,6 +190,7 @@ def test_a_network_learns_what_can_be_learned_and_not_what_cannot(tmp_path):
         rotation=(0,),
         largest_shift=0,
         validate_every=40,
+        plateau=1.0,
         network=SMALL.network | {"hop_length": 64, "spec_augment": False},
     )
     given, test = bursts(160, 1), bursts(60, 2)

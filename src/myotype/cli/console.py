@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -63,6 +64,17 @@ def progress_bar() -> Iterator[ProgressBar]:
     console = stderr()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield ProgressBar(progress)
+
+
+@contextmanager
+def resumable(run: Path) -> Iterator[None]:
+    """Say how to go on with a training run where the block is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        begun = (run / "checkpoints" / "last.ckpt").exists()
+        say("the same command with --resume goes on after the last whole epoch" if begun else "no epoch was whole yet")
+        raise
 
 
 def say(message: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from myotype.cli.console import progress_bar, say, warn
+from myotype.cli.console import progress_bar, resumable, say, warn
 from myotype.errors import InputError, extra_for
 
 
@@ -23,13 +23,14 @@ def run(
     recipe: Path | None = None,
     license: str = "",  # noqa: A002  (the option's name)
     unshare: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     threads: int = 0,
     resume: bool = False,
 ) -> int:
     """Train a model further on some minutes of one person's typing: a bundle, OUTPUT/model.
 
     Part of the typing is held out: it chooses the best epoch, and the error rates before and after are those on it.
+    Where nothing better came out, OUTPUT/model is the model as it was. The run can be interrupted and resumed.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def run(
     unshare
         Give each hand of a SplashNet an encoder of its own.
     seed
-        Of order and augmentation.
+        Of order and augmentation, if no recipe says it; 0 unless given.
     threads
         Threads for the network; 0 for as many as there are cores.
     resume
@@ -72,7 +73,7 @@ def run(
     found = gather(recordings, validation=validation)
     for line in found.notes:
         warn(line)
-    with contextlib.ExitStack() as stack, progress_bar() as bar:
+    with contextlib.ExitStack() as stack, resumable(output), progress_bar() as bar:
         opened = [
             [stack.enter_context(source.open()) for source in part] for part in (found.training, found.validation)
         ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 import yaml
 
-from myotype.cli.console import progress_bar, say, warn
+from myotype.cli.console import progress_bar, resumable, say, warn
 from myotype.errors import InputError
 from myotype.training import RECIPES, Machine, Recipe, gather, load_recipe, recipe_yaml
 from myotype.training.loggers import Tracker
@@ -95,7 +95,7 @@ def run(
     found = gather(recordings, validation=validation, split=split or None)
     for line in found.notes:
         warn(line)
-    with progress_bar() as bar:
+    with resumable(output), progress_bar() as bar:
         bundle = train(
             settings,
             output,

@@ -8,7 +8,8 @@ with extra_for("training", "train"):
 from myotype.training.recipe_files import load_recipe, recipe_yaml, save_recipe
 from myotype.training.recipes import RECIPES, Recipe, SimulatedCorpus
 from myotype.training.sources import Source, gather
-from myotype.training.train import Machine, train
+from myotype.training.train import train
+from myotype.training.trainer import Machine
 from myotype.training.windows import Batch, Windows
 
 __all__ = [

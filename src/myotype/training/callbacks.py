@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 
 from myotype.errors import TrainingError
 from myotype.training.figures import draw_run
@@ -67,6 +67,10 @@ class Table(Callback):
         rows = run.rows()
         self._minutes_before = self.minutes = float(rows[-1]["minutes"]) if rows else 0.0
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Count from here."""
+        self._began = self._drawn = time.monotonic()
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Add the epoch's row; validation is over by now."""
         assert isinstance(pl_module, CTCModule)  # noqa: S101
@@ -114,27 +118,28 @@ class Guard(Callback):
         self._note = note
         self._told = False
 
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Look at how much was emitted."""
-        emitted = float(trainer.callback_metrics.get("val/emitted", torch.tensor(100.0)))
-        if emitted >= _SILENT or trainer.sanity_checking:
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Look at how much was emitted: at the end of its epoch, the module would not have counted it yet."""
+        emitted = float(trainer.callback_metrics["val/emitted"])
+        if emitted >= _SILENT:
             return
+        assert isinstance(pl_module, CTCModule)  # noqa: S101
         epoch, recipe = trainer.current_epoch + 1, self._recipe
+        advice = _advice(recipe, pl_module.network.hop_length)
         if recipe.plateau < 1 and epoch >= recipe.plateau * recipe.epochs and epoch > recipe.warmup_epochs:
             raise TrainingError(
                 f"after epoch {epoch} of {recipe.epochs} the network still emits next to nothing "
                 f"({emitted:.1f} % of as many keys as were typed): it is stuck where every frame is blank. "
-                f"{_advice(recipe)} With plateau=1 it would go on; the run's folder keeps the last checkpoint"
+                f"{advice} With plateau=1 it would go on, resumed from the epoch before"
             )
         if epoch > recipe.warmup_epochs and not self._told:
             self._told = True
             self._note(
-                f"epoch {epoch}: the network emits next to nothing yet, as all do at first; if that stays so: "
-                f"{_advice(recipe)}"
+                f"epoch {epoch}: the network emits next to nothing yet, as all do at first; if that stays so: {advice}"
             )
 
 
-def _advice(recipe: Recipe) -> str:
+def _advice(recipe: Recipe, hop_length: int) -> str:
     """Say what to change, what helps most first."""
     advice = []
     if recipe.latest is None:
@@ -144,10 +149,23 @@ def _advice(recipe: Recipe) -> str:
     advice += [
         f"a longer warm-up (warmup_epochs={max(2 * recipe.warmup_epochs, 1):g})",
         f"another learning rate (learning_rate={recipe.learning_rate / 2:g})",
-        "slower frames (network hop_length=32)",
+        *(["slower frames (network hop_length=32)"] if hop_length < 32 else []),
         "more epochs",
     ]
     return f"Change, what helps most first: {'; '.join(advice)}."
+
+
+class Patience(EarlyStopping):
+    """Ends a run that gets no better: also where it had ended before it was resumed, unless with more patience."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what was waited for, not how long to wait, which the resumed run may say otherwise."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where the checkpoint is that of the last epoch."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 class Finite(Callback):

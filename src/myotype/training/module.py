@@ -157,7 +157,7 @@ def learning_rate(epoch: float, recipe: Recipe) -> float:
     if epoch < recipe.warmup_epochs:
         # Where the rate moves by epochs, the last epoch of the warm-up has the full rate, as in the original training.
         last = recipe.warmup_epochs - 1 if recipe.schedule == "epoch" else recipe.warmup_epochs
-        climbed = min(epoch / max(last, 1e-9), 1.0)
+        climbed = min(epoch / last, 1.0) if last > 0 else 1.0
         return recipe.first_learning_rate + climbed * (recipe.learning_rate - recipe.first_learning_rate)
     progress = min((epoch - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9), 1.0)
     height = (1 + math.cos(math.pi * progress)) / 2

@@ -11,16 +11,20 @@ from typing import Final
 from myotype.decoding import GreedyDecoder
 from myotype.errors import InputError
 from myotype.metrics import ErrorRates, error_rates
-from myotype.network import load_network
+from myotype.network import export, load_network
 from myotype.network.pretrained import PretrainedNetwork
 from myotype.network.splashnet import SplashNet
 from myotype.recordings import Recording
 from myotype.runtime import Bundle, Provenance
 from myotype.training.callbacks import Note, Progress
+from myotype.training.corpus import Corpus
+from myotype.training.initial import masked
 from myotype.training.module import whole_emissions
 from myotype.training.recipes import Recipe
 from myotype.training.run_folder import RunFolder
-from myotype.training.train import Machine, train
+from myotype.training.sources import as_sources
+from myotype.training.train import train
+from myotype.training.trainer import Machine
 
 HELD_OUT: Final = 0.2
 """Share of what was typed that chooses the best epoch, where no recordings are given for that."""
@@ -42,8 +46,8 @@ class Personalised:
     bundle
         The model.
     before, after
-        Errors of greedy decoding on what was held out, by the model as it was and by the personal one. What was held
-        out chose the best epoch too, so that `after` is a little too good; test on other recordings.
+        Errors of greedy decoding on what was held out, by the model as it was and by `bundle`. What was held out chose
+        the best epoch too, so that `after` is a little too good; test on other recordings.
     seconds
         Of signal that it was trained on.
     """
@@ -52,6 +56,11 @@ class Personalised:
     before: ErrorRates
     after: ErrorRates
     seconds: float
+
+    @property
+    def improved(self) -> bool:
+        """Whether training came to anything; if not, `bundle` is the model as it was."""
+        return self.after.errors < self.before.errors
 
 
 def recipe_for(network: PretrainedNetwork, seconds: float, *, seed: int = 0) -> Recipe:
@@ -99,7 +108,7 @@ def personalise(
     license: str | None = None,  # noqa: A002  (what it is called everywhere)
     recipe: Recipe | None = None,
     unshare: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     resume: bool = False,
     machine: Machine | None = None,
     progress: Progress | None = None,
@@ -126,7 +135,7 @@ def personalise(
     unshare
         Give each hand of a SplashNet an encoder of its own.
     seed
-        Of order and augmentation, where `recipe` does not say.
+        Of order and augmentation; 0 if not given, and not together with `recipe`, which says it.
     resume, machine, progress, note
         See :func:`myotype.training.train`.
 
@@ -138,40 +147,49 @@ def personalise(
     Raises
     ------
     InputError
-        If there is too little to train on or to hold out, or several people typed.
+        If there is too little to train on or to hold out, several people typed, or the recipe is for another network.
     """
     note = note or (lambda _: None)
+    if recipe is not None and seed is not None:
+        raise InputError("the recipe says the seed: give one of them")
+    RunFolder(folder).check(resume=resume)
     network = load_network(model)
-    training, held_out = divide(recordings, minutes, validation)
-    seconds = sum(recording.duration for recording in training)
-    users = {recording.user for recording in training}
+    parts = divide(recordings, minutes, validation)
+    users = {recording.user for part in parts for recording in part}
     if len(users) > 1:
         raise InputError(f"{len(users)} people typed ({', '.join(sorted(users))}): a personal model is one person's")
-    chosen = recipe or recipe_for(network, seconds, seed=seed)
-    before = greedy_errors(network, held_out)
+    corpus = Corpus(*map(as_sources, parts)).fit_for(network, note)
+    training, held_out = ([source.held for source in part if source.held is not None] for part in corpus)
+    seconds = sum(recording.duration for recording in training)
+    chosen = recipe or recipe_for(network, seconds, seed=seed or 0)
+    initial = masked(network, chosen)
+    provenance = _inherited(network, recordings, license)
     if unshare:
-        if not isinstance(network, SplashNet):
+        if not isinstance(initial, SplashNet):
             raise InputError("the hands of this network share no encoder: leave out `unshare`")
-        network.unshare()
+        initial.unshare()
+    before = greedy_errors(network, held_out)
     bundle = train(
         chosen,
         folder,
         training=training,
         validation=held_out,
-        initial=masked(network, chosen),
-        provenance=_inherited(network, recordings, license),
+        initial=initial,
+        provenance=provenance,
         resume=resume,
         machine=machine,
         progress=progress,
         note=note,
     )
-    after = greedy_errors(load_network(bundle.folder), held_out)
-    if after.errors >= before.errors:
+    after = trained = greedy_errors(load_network(bundle.folder), held_out)
+    if trained.errors >= before.errors:
         note(
-            f"personalising made it no better ({100 * before.cer:.1f} % errors before, {100 * after.cer:.1f} % after, "
-            f"on {before.target_length} keys): more typing, or another model to begin with, may"
+            f"personalising made it no better ({100 * before.cer:.1f} % errors before, {100 * trained.cer:.1f} % "
+            f"after, on {before.target_length} keys), so the model stays as it was: more typing, or another model to "
+            "begin with, may help"
         )
-    RunFolder(folder).write_json("personalised.json", _figures(before, after, seconds))
+        bundle, after = export(network, bundle.folder), before
+    RunFolder(folder).write_json("personalised.json", _figures(before, trained, seconds))
     return Personalised(bundle, before, after, seconds)
 
 
@@ -201,8 +219,8 @@ def divide(
     held_out = list(validation)
     for recording in recordings:
         taken = min(recording.n_samples, round(min(left, recording.duration) * recording.sfreq))
-        if taken <= 0:
-            break
+        if taken < recording.sfreq:  # less than a second: what is left of the minutes
+            continue
         left -= taken / recording.sfreq
         kept = taken if validation else round(taken * (1 - HELD_OUT))
         training.append(recording.stretch(0, kept))
@@ -227,14 +245,6 @@ def greedy_errors(network: PretrainedNetwork, recordings: Sequence[Recording]) -
     return total
 
 
-def masked(network: PretrainedNetwork, recipe: Recipe) -> PretrainedNetwork:
-    """Give a network with its weights and with a recipe's arguments, such as masks, which are no part of it."""
-    again = type(network).from_config({**network.get_config(), **recipe.network})
-    again.load_state_dict(network.state_dict())
-    again.provenance, again.look_ahead = network.provenance, network.look_ahead
-    return again
-
-
 def _inherited(network: PretrainedNetwork, recordings: Sequence[Recording], license: str | None) -> Provenance:  # noqa: A002
     """Say where the weights will come from: the model, and who typed."""
     before = network.provenance
@@ -254,10 +264,11 @@ def _inherited(network: PretrainedNetwork, recordings: Sequence[Recording], lice
 _OF_BEFORE: Final = frozenset({"validation CER (%)", "best epoch", "minutes of training", "date", "myotype", "torch"})
 
 
-def _figures(before: ErrorRates, after: ErrorRates, seconds: float) -> dict[str, float]:
+def _figures(before: ErrorRates, after: ErrorRates, seconds: float) -> dict[str, float | str]:
     return {
         "seconds of training data": round(seconds, 1),
         "keys held out": before.target_length,
         "CER before (%)": round(100 * before.cer, 2),
         "CER after (%)": round(100 * after.cer, 2),
+        "kept": "the personal model" if after.errors < before.errors else "the model as it was",
     }

@@ -15,7 +15,7 @@ from myotype.network.pretrained import PretrainedNetwork
 VALIDATION_SEED: Final = 500
 """How far the seeds of validation recordings lie above those of training recordings."""
 
-_MASKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
+MASKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
     {
         "EMG2QwertyNet": (
             "spec_augment",
@@ -174,7 +174,7 @@ class Recipe:
                 f"latest={self.latest} is less than future={self.future}: keys would have to be read before the signal "
                 "after them is used"
             )
-        switch, strengths = _MASKS[self.architecture]
+        switch, strengths = MASKS[self.architecture]
         idle = [name for name in strengths if name in self.network]
         if idle and not self.network.get(switch, False):
             raise InputError(f"{', '.join(idle)} in network has no effect without {switch}=true")
@@ -211,7 +211,7 @@ class Recipe:
     @property
     def augmentation(self) -> tuple[str, ...]:
         """What is done to windows so that none is seen twice as it is, in order; empty for nothing."""
-        switch, _ = _MASKS[self.architecture]
+        switch, _ = MASKS[self.architecture]
         steps = {
             f"bands rolled by {', '.join(map(str, self.rotation))} electrodes": any(self.rotation),
             f"hands shifted by up to {self.largest_shift} samples": self.largest_shift > 0,
