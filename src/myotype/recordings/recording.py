@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from myotype.errors import InputError
+from myotype.errors import InputError, LabelsError
 from myotype.keyboard import fold, keys_to_symbols
+from myotype.recordings.clock import MAX_BRIDGED
 from myotype.transcript import KeyPress
 
 if TYPE_CHECKING:
@@ -282,7 +283,9 @@ class Recording:
     def stretch(self, first: int, last: int) -> Recording:
         """Give a part of the recording as a recording: its samples, and what was typed and shown while they lasted.
 
-        Samples are read through this recording, which has to stay open.
+        Its clock is that of the recording. A sample lasts up to the next one, so that stretches which follow each other
+        share no key press and lose none; in a gap too long to be bridged it lasts as long as any other. Samples are
+        read through this recording, which has to stay open.
 
         Parameters
         ----------
@@ -294,17 +297,21 @@ class Recording:
         InputError
             If that is no part of the recording.
         LabelsError
-            If its labels are missing or malformed.
+            If its labels are missing or malformed, or the clock is no number at one of its ends.
         """
         if not 0 <= first < last <= self.n_samples:
             raise InputError(f"samples {first} to {last} are no part of a recording of {self.n_samples}")
         begin, end = float(self.times[first : first + 1][0]), float(self.times[last - 1 : last][0])
+        if not (math.isfinite(begin) and math.isfinite(end)):
+            raise LabelsError(f"{self.name}: the clock is no number at sample {first} or {last - 1}: cut elsewhere")
+        following = float(self.times[last : last + 1][0]) if last < self.n_samples else math.inf
+        until = following if end <= following <= end + MAX_BRIDGED else end + 1 / self.sfreq
         return Recording(
             emg=_Stretch(self._emg, first, last),
             times=_Stretch(self._times, first, last),
             sfreq=self.sfreq,
-            key_presses=[press for press in self.key_presses if begin <= press.down <= end],
-            prompts=[prompt for prompt in self.prompts if begin <= prompt.start <= end],
+            key_presses=[press for press in self.key_presses if begin <= press.down < until],
+            prompts=[prompt for prompt in self.prompts if begin <= prompt.start < until],
             user=self.user,
             name=f"{self.name}, samples {first} to {last}",
             condition=self.condition,
