@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,7 +94,7 @@ def test_stretches_that_follow_each_other_share_no_key_and_lose_none(cuts, offse
     ends = [0, *sorted(cuts), 500]
     pressed = sorted(START + offset for offset in offsets if START + offset < times[-1] + PERIOD)
     whole = recording(times, pressed)
-    parts = [whole.stretch(first, last) for first, last in zip(ends, ends[1:], strict=False)]
+    parts = [whole.stretch(first, last) for first, last in pairwise(ends)]
     assert [press for part in parts for press in part.key_presses] == list(whole.key_presses)
     assert [prompt for part in parts for prompt in part.prompts] == list(whole.prompts)
     if clock is regular:

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -34,6 +34,7 @@ TEXT_PROMPT: Final = "text_prompt"
 """The name of a prompt that shows a text to type."""
 
 _TIMES_BLOCK: Final = 4096
+_MOST_BLOCKS: Final = 64  # of times that are kept
 _Value = TypeVar("_Value")
 _Scalar = TypeVar("_Scalar", np.float32, np.float64)
 
@@ -186,7 +187,7 @@ class Recording:
         self._name = name
         self._condition = condition
         self._close = close
-        self._block_of_times = lru_cache(maxsize=64)(self._read_block_of_times)
+        self._blocks_of_times: dict[int, npt.NDArray[np.float64]] = {}
         self.sfreq = float(sfreq)
         self.notes = tuple(notes)
 
@@ -336,11 +337,13 @@ class Recording:
         return bisect_left(range(self.n_samples), time, key=self._time_of)
 
     def _time_of(self, sample: int) -> float:
-        block, offset = divmod(sample, _TIMES_BLOCK)
-        return float(self._block_of_times(block)[offset])
-
-    def _read_block_of_times(self, block: int) -> npt.NDArray[np.float64]:
-        return self.times[block * _TIMES_BLOCK : (block + 1) * _TIMES_BLOCK]
+        number, offset = divmod(sample, _TIMES_BLOCK)
+        block = self._blocks_of_times.get(number)
+        if block is None:
+            if len(self._blocks_of_times) == _MOST_BLOCKS:
+                del self._blocks_of_times[next(iter(self._blocks_of_times))]
+            block = self._blocks_of_times[number] = self.times[number * _TIMES_BLOCK : (number + 1) * _TIMES_BLOCK]
+        return float(block[offset])
 
 
 class _Stretch:
