@@ -123,7 +123,7 @@ def forms(tmp_path, held):
     """Write a recording in every form, as sources."""
     write_hdf5(tmp_path / "a.hdf5", held)
     write_prepared(tmp_path / "p", held, user="1", session="s", source=[], source_size=0)
-    bids = write_bids(tmp_path / "bids", held)
+    bids = write_bids(tmp_path / "bids", held).path
     return {"hdf5": tmp_path / "a.hdf5", "prepared": tmp_path / "p", "bids": bids}
 
 

