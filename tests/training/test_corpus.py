@@ -110,6 +110,26 @@ def test_those_who_are_not_named_are_told_of():
     assert notes == ["1 of the recordings to train on do not say who typed: they count as one person's"]
 
 
+def test_what_had_to_be_assumed_of_recordings_is_told_of_once_for_all():
+    odd = [f"{'x' * at} is odd" for at in range(8)]
+    notes = [(f"its unit is taken to be {seed + 1} uV", *odd[:seed]) for seed in range(8)]
+    given = [recording(seed, notes=one) for seed, one in enumerate(notes)]
+    _, said = fitted(given, [recording(20)])
+    assert said[:2] == [
+        "8 of 8 recordings to train on: its unit is taken to be N uV",
+        "7 of 8 recordings to train on:  is odd",
+    ]
+    assert said[6:] == ["and 2 more notes on recordings to train on"]
+
+
+def test_a_recording_whose_name_cannot_be_read_is_left_out_before_a_window_is_called_by_it():
+    def fail() -> str:
+        raise LabelsError("the attribute 'session_name' is malformed")
+
+    _, notes = fitted([recording(0), recording(1, name=fail)], [recording(2)])
+    assert notes[1] == "  a recording: the attribute 'session_name' is malformed"
+
+
 def test_keys_that_have_no_place_in_the_signal_are_told_of():
     presses = list(recording(0).key_presses)
     outside = [*presses, KeyPress("a", 100.0, 100.1), KeyPress("Key.ctrl", 101.0, 101.1)]
@@ -133,7 +153,7 @@ def test_a_recording_given_twice_is_told_of_in_whatever_form(tmp_path, form):
     other = as_sources([held]) if form == "held" else [Source("other", "", forms(tmp_path, held)[form])]
     notes: list[str] = []
     Corpus(as_sources([held, recording(1)]), other).fit_for(NETWORK, notes.append)
-    (note,) = notes
+    note = notes[-1]
     assert note.startswith(f"r0 (training) and {'r0' if form == 'held' else 'other'} (validation) have the same keys")
 
 

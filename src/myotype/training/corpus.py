@@ -72,6 +72,7 @@ def _useful(
     kept: list[Source] = []
     against: list[tuple[str, str]] = []
     n_typed = 0
+    assumed: Counter[str] = Counter()
     for source in sources:
         try:
             with source.open() as recording:
@@ -79,6 +80,7 @@ def _useful(
                 if reason is None:
                     user = source.user or plain_user(recording.user)
                     kept.append(replace(source, user=user, contents=_contents_of(recording)))
+                    assumed.update(_NUMBER.sub("N", one) for one in recording.notes)
                     n_typed += sum(fold_key(press.key) is not None for press in recording.key_presses)
         except RecordingError as error:
             reason = str(error)
@@ -94,6 +96,10 @@ def _useful(
         if len(against) > _LISTED:
             kinds = Counter(_NUMBER.sub("N", reason) for _, reason in against[_LISTED:])
             note(f"  and {sum(kinds.values())} more: {'; '.join(f'{n} x {kind}' for kind, n in kinds.most_common(3))}")
+    for text, n_recordings in assumed.most_common(_LISTED):
+        note(f"{n_recordings} of {len(kept)} {what}: {text}")
+    if len(assumed) > _LISTED:
+        note(f"and {len(assumed) - _LISTED} more notes on {what}")
     n_lost = n_typed - sum(source.contents["keys"] for source in kept if source.contents)
     if n_lost:
         note(f"{n_lost} of {n_typed} keys in {what} were pressed outside the signal or in a gap: they do not count")

@@ -37,16 +37,22 @@ def reason_against(recording: Recording, network: StreamingNetwork) -> str | Non
         The recording.
     network
         What is to be trained.
+
+    Raises
+    ------
+    RecordingError
+        If the recording cannot be read, or its name is malformed.
     """
     if abs(recording.sfreq / network.sfreq - 1) > RATE_TOLERANCE:
         return f"{recording.sfreq:g} samples a second; the network takes {network.sfreq:g}"
     needed = least_samples(network)
     if recording.n_samples < needed:
         return f"{recording.n_samples} samples are fewer than the receptive field of {needed}"
+    name = recording.name  # which windows will be called by, so that it has to be there
     try:
         return _reason_in_log(recording)
     except RecordingError as error:
-        return str(error).removeprefix(f"{recording.name}: ")
+        return str(error).removeprefix(f"{name}: ")
 
 
 def _reason_in_log(recording: Recording) -> str | None:

@@ -88,10 +88,10 @@ class Readers(Sequence[Recording]):
         if found is None:
             assert source.path is not None  # noqa: S101
             found = self._opened[index] = recordings.open(source.path)
+            holding = [key for key, one in self._opened.items() if not isinstance(one, PreparedRecording)]
+            if len(holding) > _MOST_OPEN:
+                self._opened.pop(holding[0]).close()
         self._opened.move_to_end(index)
-        holding = [key for key, one in self._opened.items() if not isinstance(one, PreparedRecording)]
-        if len(holding) > _MOST_OPEN:
-            self._opened.pop(holding[0]).close()
         return found
 
     def __getstate__(self) -> dict[str, object]:
