@@ -451,6 +451,23 @@ def test_training_asks_for_a_licence(capsys, files, tmp_path):
     assert "--license" in err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--simulated.minutes", "3"), "--simulated options are for simulated recordings"),
+        (("--network", "kernel_width=2020-02-30"), "--network kernel_width=2020-02-30: day is out of range"),
+        (("--learning-rate", "nan"), "learning_rate=nan: give a number above 0"),
+    ],
+)
+def test_settings_that_would_do_nothing_or_cannot_be_are_errors(capsys, files, tmp_path, options, message):
+    pytest.importorskip("torch", reason="the extra `train` is not installed")
+    given = ("--validation", files / "two.hdf5", "--license", "CC0-1.0", "--source", "s", "--output", tmp_path / "run")
+    code, _, err = run(capsys, "train", files / "one.hdf5", *given, *options)
+    assert code == 2
+    assert message in " ".join(err.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_reader_that_leaves_early_is_no_crash(files):
     command = [sys.executable, "-m", "myotype", "transcribe", str(files / "one.hdf5"), "--format", "json"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}

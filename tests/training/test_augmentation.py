@@ -63,6 +63,13 @@ def test_a_window_shorter_than_its_shift_stays_as_it_is():
     assert torch.equal(shift_hands(batch).emg, batch.emg)
 
 
+def test_a_window_is_not_cut_below_what_the_network_needs():
+    emg = numbered(2, 300)
+    shifted = shift_hands(batch_of(emg, [300, 250], [100, -100]), least=200)
+    assert shifted.emg_lengths.tolist() == [200, 250]
+    assert torch.equal(shifted.emg[1], emg[1, :, :250])
+
+
 def test_nothing_is_done_where_nothing_was_drawn():
     batch = batch_of(numbered(2, 50))
     assert shift_hands(batch) is batch

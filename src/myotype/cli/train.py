@@ -22,7 +22,7 @@ def run(
     recordings: Annotated[tuple[Path, ...], tyro.conf.Positional] = (),
     /,
     *,
-    recipe: str = _PRESET,  # noqa: ARG001  (`command` has read it)
+    recipe: str = _PRESET,
     output: Path = Path("run"),
     settings: Annotated[Recipe, tyro.conf.arg(name=""), tyro.conf.AvoidSubcommands] = RECIPES[_PRESET],
     machine: Annotated[Machine, tyro.conf.arg(name="")] = Machine(),  # noqa: B008  (it is frozen)
@@ -86,6 +86,8 @@ def run(
             "--license, --source, --split and --validation are for given recordings; weights from simulated ones are "
             "BSD-3-Clause"
         )
+    if recordings and settings.simulated not in (None, _chosen(recipe).simulated):
+        raise InputError("--simulated options are for simulated recordings, and recordings are given")
     if split and validation:
         raise InputError("--split says what to validate with, and so does --validation: give one of them")
     if not 0 <= threads <= MOST_THREADS:
@@ -132,7 +134,7 @@ def command(arguments: Sequence[str]) -> tuple[Callable[..., int], tyro.construc
                 raise InputError(f"--network {text}: give NAME=VALUE, such as kernel_width=8")
             try:
                 found[name] = yaml.safe_load(value)
-            except yaml.YAMLError as error:
+            except (yaml.YAMLError, ValueError) as error:
                 raise InputError(f"--network {text}: {error}") from error
         return found
 

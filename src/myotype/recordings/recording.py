@@ -6,14 +6,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from myotype.errors import InputError
+from myotype.errors import InputError, LabelsError
 from myotype.keyboard import fold, keys_to_symbols
+from myotype.recordings.clock import MAX_BRIDGED
 from myotype.transcript import KeyPress
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ TEXT_PROMPT: Final = "text_prompt"
 """The name of a prompt that shows a text to type."""
 
 _TIMES_BLOCK: Final = 4096
+_MOST_BLOCKS: Final = 64  # of times that are kept
 _Value = TypeVar("_Value")
 _Scalar = TypeVar("_Scalar", np.float32, np.float64)
 
@@ -185,7 +187,7 @@ class Recording:
         self._name = name
         self._condition = condition
         self._close = close
-        self._block_of_times = lru_cache(maxsize=64)(self._read_block_of_times)
+        self._blocks_of_times: dict[int, npt.NDArray[np.float64]] = {}
         self.sfreq = float(sfreq)
         self.notes = tuple(notes)
 
@@ -282,7 +284,9 @@ class Recording:
     def stretch(self, first: int, last: int) -> Recording:
         """Give a part of the recording as a recording: its samples, and what was typed and shown while they lasted.
 
-        Samples are read through this recording, which has to stay open.
+        Its clock is that of the recording. A sample lasts up to the next one, so that stretches which follow each other
+        share no key press and lose none; in a gap too long to be bridged it lasts as long as any other. Samples are
+        read through this recording, which has to stay open.
 
         Parameters
         ----------
@@ -294,17 +298,21 @@ class Recording:
         InputError
             If that is no part of the recording.
         LabelsError
-            If its labels are missing or malformed.
+            If its labels are missing or malformed, or the clock is no number at one of its ends.
         """
         if not 0 <= first < last <= self.n_samples:
             raise InputError(f"samples {first} to {last} are no part of a recording of {self.n_samples}")
         begin, end = float(self.times[first : first + 1][0]), float(self.times[last - 1 : last][0])
+        if not (math.isfinite(begin) and math.isfinite(end)):
+            raise LabelsError(f"{self.name}: the clock is no number at sample {first} or {last - 1}: cut elsewhere")
+        following = float(self.times[last : last + 1][0]) if last < self.n_samples else math.inf
+        until = following if end <= following <= end + MAX_BRIDGED else end + 1 / self.sfreq
         return Recording(
             emg=_Stretch(self._emg, first, last),
             times=_Stretch(self._times, first, last),
             sfreq=self.sfreq,
-            key_presses=[press for press in self.key_presses if begin <= press.down <= end],
-            prompts=[prompt for prompt in self.prompts if begin <= prompt.start <= end],
+            key_presses=[press for press in self.key_presses if begin <= press.down < until],
+            prompts=[prompt for prompt in self.prompts if begin <= prompt.start < until],
             user=self.user,
             name=f"{self.name}, samples {first} to {last}",
             condition=self.condition,
@@ -354,11 +362,13 @@ class Recording:
         return bisect_left(range(self.n_samples), time, key=self._time_of)
 
     def _time_of(self, sample: int) -> float:
-        block, offset = divmod(sample, _TIMES_BLOCK)
-        return float(self._block_of_times(block)[offset])
-
-    def _read_block_of_times(self, block: int) -> npt.NDArray[np.float64]:
-        return self.times[block * _TIMES_BLOCK : (block + 1) * _TIMES_BLOCK]
+        number, offset = divmod(sample, _TIMES_BLOCK)
+        block = self._blocks_of_times.get(number)
+        if block is None:
+            if len(self._blocks_of_times) == _MOST_BLOCKS:
+                del self._blocks_of_times[next(iter(self._blocks_of_times))]
+            block = self._blocks_of_times[number] = self.times[number * _TIMES_BLOCK : (number + 1) * _TIMES_BLOCK]
+        return float(block[offset])
 
 
 class _Stretch:

@@ -27,11 +27,11 @@ def rotate_bands(emg: Tensor, rotations: Tensor) -> Tensor:
     return emg[torch.arange(batch, device=emg.device).unsqueeze(1), source.flatten(1)]
 
 
-def shift_hands(batch: Batch) -> Batch:
+def shift_hands(batch: Batch, least: int = 1) -> Batch:
     """Shift the left band of each window against the right by what was drawn for it.
 
-    |shift| samples are cut from opposite ends of the two bands, so windows become that much shorter; one that is
-    shorter than its shift stays as it is.
+    |shift| samples are cut from opposite ends of the two bands, so windows become that much shorter; one that would
+    be left with fewer than `least` samples stays as it is.
     """
     if not batch.hand_shifts.any():
         return batch
@@ -41,7 +41,7 @@ def shift_hands(batch: Batch) -> Batch:
     # A loop over windows: each is two copies of whole rows, where a gather would look at every sample.
     for index, shift in enumerate(batch.hand_shifts.tolist()):
         length = int(lengths[index]) - abs(shift)
-        if length <= 0:
+        if length < least:
             shifted[index] = batch.emg[index]
             continue
         left, right = max(shift, 0), max(-shift, 0)

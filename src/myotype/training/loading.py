@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
+from myotype.errors import InputError
 from myotype.network.streaming import StreamingNetwork
 from myotype.recordings import Recording
 from myotype.training.corpus import Corpus
+from myotype.training.filters import least_samples
 from myotype.training.recipes import Recipe
 from myotype.training.sampling import Drawing, TrainingWindows
-from myotype.training.sources import Readers
+from myotype.training.sources import Readers, Source
 from myotype.training.windows import Batch, Windows
 
 
@@ -38,20 +41,38 @@ class WindowData(lightning.LightningDataModule):
         self._network = network
         self._corpus = corpus
         self._workers = workers
+        self._readers: list[Readers] = []
+
+    def teardown(self, stage: str) -> None:
+        """Close the files that this process has read."""
+        while self._readers:
+            self._readers.pop().close()
+
+    def _read(self, sources: Sequence[Source]) -> Readers:
+        readers = Readers(sources)
+        self._readers.append(readers)
+        return readers
 
     def _windows(self, readers: Readers) -> Windows:
         network, recipe = self._network, self._recipe
-        future = round(recipe.future * network.sfreq)
+        length, future = (round(seconds * network.sfreq) for seconds in (recipe.window, recipe.future))
+        # The first window of a recording has nothing before it, and the shift of hands takes some of it away.
+        needed = least_samples(network) + recipe.largest_shift
+        if length + future < needed:
+            raise InputError(
+                f"window={recipe.window:g} and future={recipe.future:g} are {length + future} samples: the network and "
+                f"largest_shift={recipe.largest_shift} need {needed}"
+            )
         # The first frame of a window then ends just after its first sample could be a key's press.
         needed = network.receptive_field - network.hop_length - future
         past = needed if recipe.past is None else round(recipe.past * network.sfreq)
-        return Windows(readers, length=round(recipe.window * network.sfreq), context=(max(past, 0), future))
+        return Windows(readers, length=length, context=(max(past, 0), future))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Give this process' share of the windows to train on."""
         assert self.trainer is not None  # noqa: S101  (which asks)
         recipe, processes = self._recipe, self.trainer.world_size
-        readers = Readers(self._corpus.training)
+        readers = self._read(self._corpus.training)
         windows = self._windows(readers)
         people = {user: number for number, user in enumerate(sorted({source.user for source in readers.sources}))}
         groups = [
@@ -87,7 +108,7 @@ class WindowData(lightning.LightningDataModule):
         """Give this process' share of what validates."""
         assert self.trainer is not None  # noqa: S101
         rank, processes = self.trainer.global_rank, self.trainer.world_size
-        readers = Readers(self._corpus.validation[rank::processes])
+        readers = self._read(self._corpus.validation[rank::processes])
         if self._recipe.choose_by == "recordings" or not readers:
             return DataLoader(_Whole(readers), batch_size=None)
         windows = self._windows(readers)

@@ -20,6 +20,7 @@ from myotype.recordings import Recording
 from myotype.recordings.continuity import Continuity
 from myotype.training.augmentation import repeat_into_padding, rotate_bands, shift_hands
 from myotype.training.confinement import confine
+from myotype.training.filters import least_samples
 from myotype.training.recipes import Recipe
 from myotype.training.windows import Batch
 
@@ -58,7 +59,7 @@ class CTCModule(lightning.LightningModule):
         if not self.training or not isinstance(batch, Batch):
             return batch
         batch = batch._replace(emg=rotate_bands(batch.emg, batch.rotations))
-        return repeat_into_padding(shift_hands(batch))
+        return repeat_into_padding(shift_hands(batch, least_samples(self.network)))
 
     def on_train_epoch_start(self) -> None:
         """Draw every epoch's masks from a seed of its own, so that a resumed run draws what it would have drawn."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from myotype.errors import InputError
+from myotype.keyboard import BLANK
 from myotype.network.architectures import class_of
 from myotype.network.pretrained import PretrainedNetwork
+from myotype.network.streaming import StreamingNetwork
+from myotype.recordings.recording import N_CHANNELS
+from myotype.simulation import person
+from myotype.simulation.simulate import LONGEST
+from myotype.training.settings import check_types
+
+_RING: Final = N_CHANNELS // 2  # electrodes of a band
+_MOST: Final = 1e6  # no number of seconds, and no rate, is beyond this
+_SPEEDS: Final = (0.1, 20.0)  # keys a second that the simulator takes
 
 VALIDATION_SEED: Final = 500
 """How far the seeds of validation recordings lie above those of training recordings."""
@@ -49,7 +58,7 @@ class SimulatedCorpus:
     Raises
     ------
     InputError
-        If there are more recordings to train on than seeds before those of validation.
+        If a setting is impossible, or there are more recordings to train on than seeds before those of validation.
     """
 
     typist: str = "demo"
@@ -62,11 +71,23 @@ class SimulatedCorpus:
     seed: int = 1000
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 1 <= self.recordings <= VALIDATION_SEED or self.validation_recordings < 1:
             raise InputError(
                 f"{self.recordings} and {self.validation_recordings} recordings: give 1 to {VALIDATION_SEED} to train "
                 "on and at least 1 to validate with"
             )
+        for name in ("minutes", "validation_minutes"):
+            if not 0 < getattr(self, name) <= LONGEST / 60:
+                raise InputError(f"{name}={getattr(self, name)}: give a number above 0 and up to {LONGEST / 60:g}")
+        (least, most), (slowest, fastest) = _SPEEDS, self.speeds
+        if not least <= slowest <= fastest <= most:
+            raise InputError(f"speeds={self.speeds}: give slowest and fastest, {least:g} to {most:g} keys a second")
+        if not 0 <= self.scrambled <= 1:
+            raise InputError(f"scrambled={self.scrambled}: give a share from 0 to 1")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed={self.seed}: give a whole number from 0 to {2**32 - 1}")
+        person(self.typist)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +181,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         self._check_numbers()
         if self.optimizer == "adam" and self.weight_decay:
             raise InputError(f"weight_decay={self.weight_decay} needs the optimizer 'adamw'")
@@ -192,19 +214,22 @@ class Recipe:
         )
         for name, value, least in whole:
             if value is not None and not least <= value < 2**32:
-                raise InputError(f"{name}={value}: give a whole number from {least} on")
+                raise InputError(f"{name}={value}: give a whole number from {least} to {2**32 - 1}")
         positive = ("window", "learning_rate", "gradient_clip", "latest")
         at_least_0 = ("past", "future", "first_learning_rate", "final_learning_rate", "warmup_epochs", "weight_decay")
         for name in (*positive, *at_least_0):
             number: float | None = getattr(self, name)
-            if number is not None and not (math.isfinite(number) and number >= 0 and (number or name in at_least_0)):
-                raise InputError(f"{name}={number}: give a number {'from' if name in at_least_0 else 'above'} 0")
+            if number is not None and not (0 <= number <= _MOST and (number or name in at_least_0)):
+                begin = "from" if name in at_least_0 else "above"
+                raise InputError(f"{name}={number}: give a number {begin} 0, and up to {_MOST:g}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise InputError(f"ema={self.ema}: give a decay between 0 and 1, such as 0.999, or none")
         if not 0 < self.plateau <= 1:
             raise InputError(f"plateau={self.plateau}: give a share of the run, above 0 and up to 1")
         if not self.rotation:
             raise InputError("rotation is empty: give 0 alone to roll no bands")
+        if max(map(abs, self.rotation)) >= _RING:
+            raise InputError(f"rotation={self.rotation}: bands have {_RING} electrodes, so give offsets below that")
         if self.batch_size % self.accumulate:
             raise InputError(f"batch_size={self.batch_size} does not part into accumulate={self.accumulate} pieces")
 
@@ -225,13 +250,33 @@ class Recipe:
         Raises
         ------
         InputError
-            If `network` has a name that the architecture does not know, or an impossible value.
+            If `network` has a name that the architecture does not know, or an impossible value, or makes a network
+            that is not for two wristbands and the keys.
         """
         kind = class_of(self.architecture, "the recipe")
         try:
-            return kind(**self.network)
+            network = kind(**self.network)
         except TypeError as error:
             raise InputError(f"network: {self.architecture} takes no such argument: {error}") from error
+        check_layout(network)
+        return network
+
+
+def check_layout(network: StreamingNetwork) -> None:
+    """See that a network is for what recordings have: two bands of 16 electrodes, and the 98 keys besides the blank.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    wanted = {"num_bands": 2, "electrodes_per_band": _RING, "n_outputs": BLANK + 1}
+    config = network.get_config()
+    wrong = [
+        f"{name}={config[name]} where {value} is needed" for name, value in wanted.items() if config[name] != value
+    ]
+    if wrong:
+        raise InputError(f"the network is not for the recordings that there are: it has {', '.join(wrong)}")
 
 
 _SMALL: Final = {"hop_length": 32, "mlp_features": [96], "block_channels": [8, 8, 8, 8], "kernel_width": 8}
