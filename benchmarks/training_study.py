@@ -15,6 +15,7 @@ four of them. Threads: 1, so that two can run side by side on two cores.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -31,6 +32,7 @@ from myotype import Transcriber
 from myotype.errors import TrainingError
 from myotype.files import replacing_file
 from myotype.metrics import ErrorRates, error_rates, timing_errors
+from myotype.network import load_network
 from myotype.runtime import Provenance
 from myotype.training import RECIPES, Recipe, Source, gather, train
 from myotype.training.initial import masked
@@ -156,28 +158,27 @@ def do(name: str, corpus: Path, runs: Path) -> dict[str, Any]:
     _, person, minutes = personal.split("-")
     found = gather([corpus], split=corpus / f"personal-{person}.yaml")
     start = runs / generic / "model"
-    recordings = [source.open().__enter__() for source in sorted(found.training, key=lambda source: source.name)]
-    if kind == "best":
-        made = personalise(
-            start, recordings, folder, minutes=float(minutes), resume=True, progress=tell, note=note
-        ).bundle
-    else:  # the same recipe from the generic weights, and what chooses its best epoch as for ours
-        from myotype.network import load_network
-
-        parts = divide(recordings, float(minutes))
-        network = masked(load_network(start), recipe)
-        seen = sum(one.duration for one in parts[0])
-        recipe = dataclasses.replace(
-            recipe,
-            windows_per_epoch=None,
-            epochs=round(min(max(15_000 / seen, 25), 120)),
-            validate_every=5,
-            plateau=1.0,
-        )
-        made = train(
-            recipe, folder, training=parts[0], validation=parts[1], initial=network, provenance=PROVENANCE,
-            resume=True, progress=tell, note=note,
-        )  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        recordings = [
+            stack.enter_context(source.open()) for source in sorted(found.training, key=lambda source: source.name)
+        ]
+        if kind == "best":
+            made = personalise(
+                start, recordings, folder, minutes=float(minutes), resume=True, progress=tell, note=note
+            ).bundle
+        else:  # the same recipe from the generic weights, and what chooses its best epoch as for ours
+            parts = divide(recordings, float(minutes))
+            recipe = dataclasses.replace(
+                recipe,
+                windows_per_epoch=None,
+                epochs=round(min(max(15_000 / sum(one.duration for one in parts[0]), 25), 120)),
+                validate_every=5,
+                plateau=1.0,
+            )
+            made = train(
+                recipe, folder, training=parts[0], validation=parts[1], initial=masked(load_network(start), recipe),
+                provenance=PROVENANCE, resume=True, progress=tell, note=note,
+            )  # fmt: skip
     return {"before": tested(start, found.test), **tested(made.folder, found.test), **_told(folder)}
 
 

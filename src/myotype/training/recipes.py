@@ -288,7 +288,13 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         # Our own: see docs/training.md for what each of its parts is worth.
         "best": Recipe(
             architecture="SplashNet",
-            network={"hop_length": 32, "settling_frames": 62, "kernel_width": 8, "channel_masking": True},
+            network={
+                "hop_length": 32,
+                "settling_frames": 62,
+                "kernel_width": 8,
+                "channel_masking": True,
+                "mask_param": 4,
+            },
             window=8.0,
             latest=0.12,
             balanced=True,

@@ -92,17 +92,18 @@ def adapt_statistics(network: PretrainedNetwork, recordings: Sequence[Recording]
     """
     if not isinstance(network, EMG2QwertyNet):
         return False
-    counts, sums, squares = 0, 0.0, 0.0
+    count = 0
+    sums, squares = torch.zeros(2, network.n_chans, dtype=torch.float64)
     for recording in recordings:
         block = int(_BLOCK * recording.sfreq)
         for start in range(0, recording.n_samples, block):
             samples = torch.from_numpy(recording.emg[start : start + block]).T.unsqueeze(0)
             frames = network.spectrogram(samples)[0].double()  # (1, frames, channels, bins)
-            counts += frames.shape[1] * frames.shape[3]
+            count += frames.shape[1] * frames.shape[3]
             sums = sums + frames.sum((0, 1, 3))
             squares = squares + frames.square().sum((0, 1, 3))
     norm: Any = network.norm.batch_norm
-    mean = sums / counts
+    mean = sums / count
     norm.running_mean.copy_(mean)
-    norm.running_var.copy_(squares / counts - mean.square())
+    norm.running_var.copy_(squares / count - mean.square())
     return True
