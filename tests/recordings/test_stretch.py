@@ -92,7 +92,9 @@ def test_a_key_in_the_seam_belongs_to_the_stretch_before_it():
 def test_stretches_that_follow_each_other_share_no_key_and_lose_none(cuts, offsets, clock):
     times = clock(500)
     ends = [0, *sorted(cuts), 500]
-    pressed = sorted(START + offset for offset in offsets if START + offset < times[-1] + PERIOD)
+    anywhere = [START + offset for offset in offsets if START + offset < times[-1] + PERIOD]
+    at_seams = [time for cut in cuts for time in (float(times[cut]), float(times[cut]) - PERIOD / 2)]
+    pressed = sorted([*anywhere, *at_seams])
     whole = recording(times, pressed)
     parts = [whole.stretch(first, last) for first, last in pairwise(ends)]
     assert [press for part in parts for press in part.key_presses] == list(whole.key_presses)

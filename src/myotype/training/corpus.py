@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -71,8 +71,8 @@ def _useful(
 ) -> list[Source]:
     kept: list[Source] = []
     against: list[tuple[str, str]] = []
-    n_typed = 0
     assumed: Counter[str] = Counter()
+    n_typed = 0
     for source in sources:
         try:
             with source.open() as recording:
@@ -89,21 +89,28 @@ def _useful(
     if not kept:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in against[:_LISTED])
         raise InputError(f"there are no {what}: {reasons or 'none are given'}")
-    if against:
-        note(f"{len(against)} of {len(sources)} {what} are left out")
-        for name, reason in against[:_LISTED]:
-            note(f"  {name}: {reason}")
-        if len(against) > _LISTED:
-            kinds = Counter(_NUMBER.sub("N", reason) for _, reason in against[_LISTED:])
-            note(f"  and {sum(kinds.values())} more: {'; '.join(f'{n} x {kind}' for kind, n in kinds.most_common(3))}")
-    for text, n_recordings in assumed.most_common(_LISTED):
-        note(f"{n_recordings} of {len(kept)} {what}: {text}")
-    if len(assumed) > _LISTED:
-        note(f"and {len(assumed) - _LISTED} more notes on {what}")
-    n_lost = n_typed - sum(source.contents["keys"] for source in kept if source.contents)
-    if n_lost:
-        note(f"{n_lost} of {n_typed} keys in {what} were pressed outside the signal or in a gap: they do not count")
+    n_placed = sum(source.contents["keys"] for source in kept if source.contents)
+    for line in (*_left_out(against, len(sources), what), *_assumed(assumed, len(kept), what)):
+        note(line)
+    if n_placed < n_typed:
+        lost = f"{n_typed - n_placed} of {n_typed} keys in {what}"
+        note(f"{lost} were pressed outside the signal or in a gap: they do not count")
     return kept
+
+
+def _left_out(against: Sequence[tuple[str, str]], n_sources: int, what: str) -> Iterator[str]:
+    if against:
+        yield f"{len(against)} of {n_sources} {what} are left out"
+    yield from (f"  {name}: {reason}" for name, reason in against[:_LISTED])
+    kinds = Counter(_NUMBER.sub("N", reason) for _, reason in against[_LISTED:])
+    if kinds:
+        yield f"  and {kinds.total()} more: {'; '.join(f'{n} x {kind}' for kind, n in kinds.most_common(3))}"
+
+
+def _assumed(notes: Counter[str], n_kept: int, what: str) -> Iterator[str]:
+    yield from (f"{n} of {n_kept} {what}: {text}" for text, n in notes.most_common(_LISTED))
+    if len(notes) > _LISTED:
+        yield f"and {len(notes) - _LISTED} more notes on {what}"
 
 
 def _tell_of_copies(corpus: Corpus, note: Callable[[str], None]) -> None:
