@@ -33,6 +33,14 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def typing(tmp_path_factory):
+    """A minute and a half of somebody."""
+    path = tmp_path_factory.mktemp("typing") / "it.hdf5"
+    write_hdf5(path, simulate(minutes=1.5, seed=4))
+    return path
+
+
+@pytest.fixture(scope="module")
 def model(tmp_path_factory):
     network = EMG2QwertyNet(hop_length=64, mlp_features=[8], block_channels=[2], kernel_width=3)
     provenance = Provenance(license="CC0-1.0", source="Random.")
@@ -111,7 +119,7 @@ def test_a_recipe_of_a_file_is_read_and_its_settings_can_be_changed(capsys, tmp_
     ],
 )
 def test_what_cannot_be_is_misuse_before_any_work(capsys, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.setattr("myotype.training.train.simulate_corpus", lambda *_: pytest.fail("it has begun"))
+    monkeypatch.setattr("myotype.training.corpus.simulate", lambda **_: pytest.fail("it has begun"))
     code, _, err = run(capsys, "train", *arguments, "--output", tmp_path / "run")
     assert code == 2
     assert message in " ".join(err.replace("│", " ").split())
@@ -171,12 +179,10 @@ def test_a_run_interrupted_in_its_first_epoch_begins_anew(capsys, files, tmp_pat
         (("--wings",), "--wings"),
     ],
 )
-def test_impossible_personalising_is_misuse_before_any_work(capsys, model, tmp_path, arguments, message):
-    recording = simulate(minutes=1.5, seed=4)
-    write_hdf5(tmp_path / "it.hdf5", recording)
+def test_impossible_personalising_is_misuse_before_any_work(capsys, model, typing, tmp_path, arguments, message):
     save_recipe(dataclasses.replace(RECIPES["demo"], network={"hop_length": 32}), tmp_path / "mine.yaml")
     given = [str(tmp_path / "mine.yaml") if argument == "MINE" else argument for argument in arguments]
-    code, _, err = run(capsys, "personalise", model, tmp_path / "it.hdf5", "--output", tmp_path / "run", *given)
+    code, _, err = run(capsys, "personalise", model, typing, "--output", tmp_path / "run", *given)
     assert code == 2
     assert message in " ".join(err.replace("│", " ").split())
     assert not (tmp_path / "run").exists()
@@ -195,11 +201,10 @@ def test_personalising_a_model_that_is_not_there_is_said(capsys, tmp_path, files
     assert "Traceback" not in err
 
 
-def test_interrupted_personalising_says_how_to_go_on(capsys, model, tmp_path, monkeypatch):
-    write_hdf5(tmp_path / "it.hdf5", simulate(minutes=1.5, seed=4))
+def test_interrupted_personalising_says_how_to_go_on(capsys, model, typing, tmp_path, monkeypatch):
     suited = dataclasses.replace(RECIPES["demo"], network={}, epochs=2, window=4.0, plateau=1.0, simulated=None)
     save_recipe(suited, tmp_path / "mine.yaml")
-    command = ("personalise", model, tmp_path / "it.hdf5", "-o", tmp_path / "run", "--recipe", tmp_path / "mine.yaml")
+    command = ("personalise", model, typing, "-o", tmp_path / "run", "--recipe", tmp_path / "mine.yaml")
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         code, _, err = run(capsys, *command)
