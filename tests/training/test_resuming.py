@@ -70,7 +70,6 @@ def test_a_run_killed_anywhere_becomes_the_run_that_never_was(run, recipe, table
         kill_at(patch, owner, name, call, after=after)
         with pytest.raises(Killed):
             run(recipe, "broken")
-    assert len(table("broken")) < len(rows)
     assert run(recipe, "broken", resume=True).weights.read_bytes() == weights
     for one, other in zip(rows, table("broken"), strict=True):
         assert {**one, "minutes": ""} == {**other, "minutes": ""}
