@@ -43,17 +43,33 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("change", [{}, {"ema": 0.9, "schedule": "epoch", "validate_every": 2, "epochs": 4}])
-def test_a_run_killed_anywhere_becomes_the_run_that_never_was(run, recipe, table, monkeypatch, place, change):
+AVERAGED = {"ema": 0.9, "schedule": "epoch", "validate_every": 2, "epochs": 4}
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    """What the runs that nothing broke off came to, each once."""
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        *((place, AVERAGED) for place in PLACES),
+        ("in the midst of an epoch", {}),
+        ("between the best checkpoint and the last", {}),
+    ],
+)
+def test_a_run_killed_anywhere_becomes_the_run_that_never_was(run, recipe, table, unbroken, monkeypatch, place, change):
     recipe = dataclasses.replace(recipe, **change)
-    whole = run(recipe, "whole")
+    if recipe.ema not in unbroken:
+        unbroken[recipe.ema] = run(recipe, "whole").weights.read_bytes(), table("whole")
+    weights, rows = unbroken[recipe.ema]
     with monkeypatch.context() as patch:
         owner, name, call, after = PLACES[place]
         kill_at(patch, owner, name, call, after=after)
         with pytest.raises(Killed):
             run(recipe, "broken")
-    broken = run(recipe, "broken", resume=True)
-    assert broken.weights.read_bytes() == whole.weights.read_bytes()
-    for one, other in zip(table("whole"), table("broken"), strict=True):
+    assert run(recipe, "broken", resume=True).weights.read_bytes() == weights
+    for one, other in zip(rows, table("broken"), strict=True):
         assert {**one, "minutes": ""} == {**other, "minutes": ""}

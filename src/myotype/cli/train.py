@@ -121,8 +121,11 @@ def command(arguments: Sequence[str]) -> tuple[Callable[..., int], tyro.construc
     Raises
     ------
     InputError
-        If there is no such recipe.
+        If there is no such recipe, or it or the network is given twice.
     """
+    for option in ("--recipe", "--network"):
+        if sum(argument.partition("=")[0] == option for argument in arguments) > 1:
+            raise InputError(f"{option} is given twice: give it once")
     preset = _chosen(_named(arguments))
 
     def given(texts: Sequence[str]) -> Mapping[str, Any]:
