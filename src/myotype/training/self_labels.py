@@ -15,6 +15,7 @@ from myotype.transcriber import Transcriber
 from myotype.transcript import KeyPress, Keystroke
 
 _PASSAGE: Final = 4.0  # seconds that are kept or left out together
+_LONGEST: Final = 20.0  # seconds that a stretch of passages lasts, so that there are several: some are held out
 _LEAST_KEYS: Final = 4  # in a passage: where fewer are read, there may be others that were not
 _HELD: Final = 0.08  # seconds that a key is said to be held down: training does not use it
 _BLOCK: Final = 30.0  # seconds in one forward pass
@@ -68,7 +69,7 @@ def _kept(keystrokes: Sequence[Keystroke], duration: float, least_confidence: fl
         if len(inside) < _LEAST_KEYS or inside.mean() < least_confidence:
             continue
         begin, end = passage * _PASSAGE, (passage + 1) * _PASSAGE
-        if kept and kept[-1][1] == begin:
+        if kept and kept[-1][1] == begin and end - kept[-1][0] <= _LONGEST:
             begin = kept.pop()[0]
         kept.append((begin, end))
     return kept
