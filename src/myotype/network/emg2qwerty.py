@@ -140,13 +140,6 @@ class EMG2QwertyNet(PretrainedNetwork):
         total: int = layers["1"].multiply_adds + layers["3"].multiply_adds + self.final_layer.weight.numel()
         return total
 
-    @property
-    def norm(self) -> SpectrogramNorm:
-        """The normalisation of the spectrogram."""
-        layers: Any = self.model
-        norm: SpectrogramNorm = layers["0"]
-        return norm
-
     def encode(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Compute the features that the head scores: (batch, channels, samples) to (batch, frames, features).
 

@@ -1,15 +1,12 @@
-"""Adapting to a person without knowing what was typed: by statistics, and by what a language model makes of it."""
+"""Labels for recordings of which nobody knows what was typed: what is read in them with confidence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import torch
 
-from myotype.network.emg2qwerty import EMG2QwertyNet
-from myotype.network.pretrained import PretrainedNetwork
 from myotype.recordings import Recording
 from myotype.transcriber import Transcriber
 from myotype.transcript import KeyPress, Keystroke
@@ -18,7 +15,6 @@ _PASSAGE: Final = 4.0  # seconds that are kept or left out together
 _LONGEST: Final = 20.0  # seconds that a stretch of passages lasts, so that there are several: some are held out
 _LEAST_KEYS: Final = 4  # in a passage: where fewer are read, there may be others that were not
 _HELD: Final = 0.08  # seconds that a key is said to be held down: training does not use it
-_BLOCK: Final = 30.0  # seconds in one forward pass
 
 
 def read_passages(transcriber: Transcriber, recording: Recording, least_confidence: float) -> list[Recording]:
@@ -73,38 +69,3 @@ def _kept(keystrokes: Sequence[Keystroke], duration: float, least_confidence: fl
             begin = kept.pop()[0]
         kept.append((begin, end))
     return kept
-
-
-@torch.no_grad()
-def adapt_statistics(network: PretrainedNetwork, recordings: Sequence[Recording]) -> bool:
-    """Replace the statistics of a batch normalisation by those of recordings, each sample counting the same.
-
-    Parameters
-    ----------
-    network
-        Is changed, if it has any.
-    recordings
-        Of a person.
-
-    Returns
-    -------
-    bool
-        Whether there was anything to replace: a network that is normalised by its signal so far adapts by itself.
-    """
-    if not isinstance(network, EMG2QwertyNet):
-        return False
-    count = 0
-    sums, squares = torch.zeros(2, network.n_chans, dtype=torch.float64)
-    for recording in recordings:
-        block = int(_BLOCK * recording.sfreq)
-        for start in range(0, recording.n_samples, block):
-            samples = torch.from_numpy(recording.emg[start : start + block]).T.unsqueeze(0)
-            frames = network.spectrogram(samples)[0].double()  # (1, frames, channels, bins)
-            count += frames.shape[1] * frames.shape[3]
-            sums = sums + frames.sum((0, 1, 3))
-            squares = squares + frames.square().sum((0, 1, 3))
-    norm: Any = network.norm.batch_norm
-    mean = sums / count
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(squares / count - mean.square())
-    return True
