@@ -4,7 +4,7 @@
     myotype simulate --benchmark v1 --output CORPUS
     python benchmarks/training_study.py CORPUS RUNS                # everything that is not there yet, hours of it
     python benchmarks/training_study.py CORPUS RUNS --only best-0  # one run, or several
-    python benchmarks/training_study.py CORPUS RUNS --table        # what there is so far, and the figure
+    python benchmarks/training_study_report.py RUNS                # what there is so far
 
 Each run goes through the same amount of signal (100,000 s: 20 minutes on a core) with a network of about the same
 multiply-adds a second, and writes RUNS/NAME.json when it is done; one that was interrupted is resumed. A run is tested
@@ -171,7 +171,7 @@ def do(name: str, corpus: Path, runs: Path) -> dict[str, Any]:
             recipe = dataclasses.replace(
                 recipe,
                 windows_per_epoch=None,
-                epochs=round(min(max(15_000 / sum(one.duration for one in parts[0]), 25), 120)),
+                epochs=round(min(max(24_000 / sum(one.duration for one in parts[0]), 25), 120)),
                 validate_every=5,
                 plateau=1.0,
             )
@@ -193,38 +193,13 @@ def _told(folder: Path) -> dict[str, Any]:
     }
 
 
-def table(runs: Path) -> None:
-    """Print what there is so far."""
-    print("| run (simulated) | CER %, each person | mean | missing % | delay ms, median, 95 % | minutes |")
-    print("|---|---|---|---|---|---|")
-    for name in names():
-        path = runs / f"{name.replace('/', '-')}.json"
-        if not path.exists():
-            continue
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if "failed" in result:
-            print(f"| {name} | {result['failed']} | | | | |")
-            continue
-        rates = list(result["CER (%)"].values())
-        delay = result["delay, median and 95 % (ms)"] or ["", ""]
-        each = ", ".join(f"{rate:.1f}" for rate in rates)
-        print(
-            f"| {name} | {each} | {np.mean(rates):.1f} | {result['deletions (%)']:.1f} | {delay[0]}, {delay[1]} | "
-            f"{result['minutes']:.0f} |"
-        )
-
-
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description="What recipes are worth on myotype-sim v1, simulated.")
     parser.add_argument("corpus", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--only", nargs="*", default=None, metavar="NAME")
-    parser.add_argument("--table", action="store_true", help="print what there is, and run nothing")
     arguments = parser.parse_args()
-    if arguments.table:
-        table(arguments.runs)
-        return
     torch.set_num_threads(1)
     for name in names() if arguments.only is None else arguments.only:
         path = arguments.runs / f"{name.replace('/', '-')}.json"

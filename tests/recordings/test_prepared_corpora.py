@@ -234,6 +234,7 @@ from myotype.recordings.prepared.preparing import prepare
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they run in the background ignore it
     source, cache, jobs = sys.argv[1:]
     entries = [Entry(path, "hdf5", "1", path.stem) for path in sorted(Path(source).glob("*.hdf5"))]
 

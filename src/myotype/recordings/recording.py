@@ -319,31 +319,6 @@ class Recording:
             notes=self.notes,
         )
 
-    def with_key_presses(self, key_presses: Iterable[KeyPress]) -> Recording:
-        """Give the same signal with other key presses, and no prompts.
-
-        Samples are read through this recording, which has to stay open.
-
-        Parameters
-        ----------
-        key_presses
-            In order of pressing, in the clock of `times`.
-
-        Raises
-        ------
-        InputError
-            If they are not in order.
-        """
-        return Recording(
-            emg=self._emg,
-            times=self._times,
-            sfreq=self.sfreq,
-            key_presses=key_presses,
-            user=self.user,
-            name=self.name,
-            notes=self.notes,
-        )
-
     def samples_between(self, start: float | None = None, end: float | None = None) -> tuple[int, int]:
         """Give the samples of a window of time as slice bounds ``(a, b)``: start inclusive, end exclusive.
 

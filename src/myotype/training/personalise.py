@@ -31,7 +31,7 @@ HELD_OUT: Final = 0.2
 
 _LEAST_HELD_OUT: Final = 15.0  # seconds: less says nothing about an error rate
 _LEAST: Final = 30.0  # seconds to train on
-_SEEN: Final = 15_000.0  # seconds of signal that a run goes through, over and over
+_SEEN: Final = 24_000.0  # seconds of signal that a run goes through, over and over
 _EPOCHS: Final = (25, 120)
 _VALIDATIONS: Final = 12  # in a run
 _PATIENCE: Final = 4
