@@ -34,7 +34,7 @@ _LEAST: Final = 30.0  # seconds to train on
 _SEEN: Final = 24_000.0  # seconds of signal that a run goes through, over and over
 _EPOCHS: Final = (25, 120)
 _VALIDATIONS: Final = 12  # in a run
-_PATIENCE: Final = 4
+_PATIENCE: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
