@@ -8,15 +8,15 @@
 
 Each run goes through the same amount of signal (100,000 s: 10 to 20 minutes on a core; 40,000 s where a single
 ingredient of `best` is changed) with a small network, and writes RUNS/NAME.json when it is done; one that was
-interrupted is resumed. A run is tested
-on the whole recordings of the eight held-out people, greedily; personal ones after 2 and 10 minutes of calibration of
-four of them. Threads: 1, so that two can run side by side on two cores.
+interrupted is resumed. A run is tested on the whole recordings of the eight held-out people, greedily; personal ones
+after 2 and 10 minutes of calibration of four of them. Threads: 1, so that two can run side by side on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import dataclasses
 import json
 import os
@@ -193,8 +193,6 @@ def do(name: str, corpus: Path, runs: Path) -> dict[str, Any]:
 
 
 def _told(folder: Path) -> dict[str, Any]:
-    import csv
-
     with (folder / "metrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {

@@ -147,9 +147,7 @@ class SpectrogramNorm(nn.Module):
         if x.dtype != scale.dtype:
             x = x.to(scale.dtype)
         neutral = {"weight": torch.ones_like(scale), "bias": torch.zeros_like(shift)}
-        image = x.permute(
-            0, 2, 3, 1
-        )  # channels second, as BatchNorm2d wants them, and as the spectrogram lies in memory
+        image = x.permute(0, 2, 3, 1)  # channels second, as BatchNorm2d wants them and as they lie in memory
         normed: Tensor = functional_call(self.batch_norm, neutral, image)
         return normed.permute(0, 3, 1, 2), (scale, shift)
 
